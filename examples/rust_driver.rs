@@ -1,4 +1,4 @@
-//! Runs a project several times at once from a Rust program, and tells how each run ended.
+//! Runs a project several times at once from a Rust program, and prints how each run ended.
 //!
 //! ```text
 //! cargo run --example rust_driver
@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .run_name(format!("{points} points"))
             .experiment_name("pi")
             .env_manager(EnvManager::Local);
-        // The run is in the tracking store when this returns, and goes on by itself.
+        // When this returns, the run is in the tracking store and in progress.
         runs.push(mlrun::run(request).await?);
     }
     let mut output = std::io::stdout().lock();

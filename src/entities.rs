@@ -1,9 +1,9 @@
-//! What a run is: plain values without any I/O.
+//! Runs and experiments as plain values, without I/O.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Names of the tags that MLflow itself gives a meaning to.
+/// Names of the tags that MLflow defines.
 ///
 /// Source: `mlflow.utils.mlflow_tags` of MLflow 3.
 pub mod tag {
@@ -13,24 +13,23 @@ pub mod tag {
     pub const USER: &str = "mlflow.user";
     /// Where the project came from: a path or a URI.
     pub const SOURCE_NAME: &str = "mlflow.source.name";
-    /// What kind of thing started the run; always `PROJECT` here.
+    /// The kind of source; always `PROJECT` here.
     pub const SOURCE_TYPE: &str = "mlflow.source.type";
     /// The commit that the project's files belong to.
     pub const GIT_COMMIT: &str = "mlflow.source.git.commit";
     /// The URL of the project's first Git remote, without credentials.
     pub const GIT_REPO_URL: &str = "mlflow.source.git.repoURL";
-    /// The branch asked for by `--version`, when it is one.
+    /// The value of `--version`, if it is a branch.
     pub const GIT_BRANCH: &str = "mlflow.source.git.branch";
-    /// `true` where the project's files are not those of the commit.
+    /// `true` if the project's files differ from the commit.
     pub const GIT_DIRTY: &str = "mlflow.source.git.dirty";
     /// The entry point that runs.
     pub const PROJECT_ENTRY_POINT: &str = "mlflow.project.entryPoint";
-    /// A digest of the values that the command got, where the run's parameters do not tell them. mlrun's
-    /// own.
+    /// A digest of the command's values, if the run's parameters do not show them. mlrun's own.
     pub const PROJECT_VALUES: &str = "mlrun.project.values";
     /// The environment: `docker`, `conda`, `virtualenv` or `uv`; absent for `local`.
     pub const PROJECT_ENV: &str = "mlflow.project.env";
-    /// The name of the image that a container was made of.
+    /// The name of the container's image.
     pub const DOCKER_IMAGE_URI: &str = "mlflow.docker.image.uri";
     /// The id of that image.
     pub const DOCKER_IMAGE_ID: &str = "mlflow.docker.image.id";
@@ -44,26 +43,26 @@ pub mod tag {
     pub const DATABRICKS_JOB_ID: &str = "mlflow.databricks.shellJobID";
     /// The address of the Databricks workspace.
     pub const DATABRICKS_WEBAPP_URL: &str = "mlflow.databricks.webappURL";
-    /// The process that runs a local run's entry point, as
+    /// The mlrun process of a local run, as
     /// [`ProcessIdentity`](crate::process::ProcessIdentity) writes it. mlrun's own.
     pub const PROJECT_PROCESS: &str = "mlrun.project.process";
-    /// A random text by which a run is found when a server's answer to its creation is lost. mlrun's own.
+    /// A random text that identifies a run if the server's answer to its creation is lost. mlrun's own.
     pub const CREATION: &str = "mlrun.run.creation";
-    /// The run inside which this run was started.
+    /// The parent of a nested run.
     pub const PARENT_RUN_ID: &str = "mlflow.parentRunId";
 }
 
-/// The identifier of a run: 32 hexadecimal digits where mlrun makes it, any text where a server does.
+/// The identifier of a run: 32 hexadecimal digits if mlrun generates it, any text if a server does.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RunId(String);
 
 impl RunId {
-    /// Takes an identifier that a user or a store gave.
+    /// Wraps an identifier from a user or a store.
     pub fn new(id: impl Into<String>) -> Self {
         Self(id.into())
     }
 
-    /// Makes a new random identifier, as MLflow's own stores do: a version 4 UUID without hyphens.
+    /// Generates a random identifier, as MLflow's own stores do: a version 4 UUID without hyphens.
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().simple().to_string())
     }
@@ -85,7 +84,7 @@ impl fmt::Display for RunId {
 pub struct ExperimentId(String);
 
 impl ExperimentId {
-    /// Takes an identifier that a user or a store gave.
+    /// Wraps an identifier from a user or a store.
     pub fn new(id: impl Into<String>) -> Self {
         Self(id.into())
     }
@@ -107,7 +106,7 @@ impl fmt::Display for ExperimentId {
 pub struct UnixMillis(pub i64);
 
 impl UnixMillis {
-    /// The system clock's time; zero for a clock that stands before 1970.
+    /// The system time; zero if the clock is set before 1970.
     pub fn now() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
@@ -117,15 +116,15 @@ impl UnixMillis {
 /// The state of a run, as MLflow's `RunStatus` names and numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunStatus {
-    /// The run goes on.
+    /// The run is in progress.
     Running = 1,
-    /// The run has been handed to a backend that has not begun it.
+    /// A backend has accepted the run but not started it.
     Scheduled,
-    /// The run ended well.
+    /// The run succeeded.
     Finished,
-    /// The run ended with an error.
+    /// The run failed.
     Failed,
-    /// The run was ended from outside.
+    /// The run was stopped from outside.
     Killed,
 }
 
@@ -149,7 +148,7 @@ impl RunStatus {
         }
     }
 
-    /// The status with this name, if there is one.
+    /// The status with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == name)
     }
@@ -159,7 +158,7 @@ impl RunStatus {
         self as i64
     }
 
-    /// The status with this number, if there is one.
+    /// The status with this number.
     pub(crate) fn from_number(number: i64) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.number() == number)
     }
@@ -176,27 +175,27 @@ impl fmt::Display for RunStatus {
     }
 }
 
-/// A run as a tracking store knows it.
+/// A run in a tracking store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunInfo {
     /// The run's identifier.
     pub run_id: RunId,
     /// The experiment that the run belongs to.
     pub experiment_id: ExperimentId,
-    /// The display name; empty where the store has none.
+    /// The display name; empty if the store has none.
     pub run_name: String,
-    /// Where the run's artifacts go.
+    /// The root of the run's artifacts.
     pub artifact_uri: String,
-    /// The state when the store was asked.
+    /// The status at the time of the request.
     pub status: RunStatus,
 }
 
 /// Whether a run was deleted. A deleted run can be restored until `mlflow gc` removes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LifecycleStage {
-    /// It was not.
+    /// Not deleted.
     Active,
-    /// It was.
+    /// Deleted.
     Deleted,
 }
 
@@ -209,7 +208,7 @@ impl LifecycleStage {
         }
     }
 
-    /// The stage with this name. A store that names none, as the oldest do, deletes nothing.
+    /// The stage with this name. The oldest stores have no stages and delete nothing.
     pub fn from_name(name: &str) -> Self {
         if name == Self::Deleted.as_str() {
             Self::Deleted
@@ -219,16 +218,16 @@ impl LifecycleStage {
     }
 }
 
-/// A run with all that a tracking store keeps of it, but for its metrics.
+/// A run with everything that a tracking store keeps about it, except its metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunData {
-    /// Its ids, name, place of artifacts and status.
+    /// Its ids, name, artifact URI and status.
     pub info: RunInfo,
-    /// The person who started it; empty where the store has none.
+    /// The user who started it; empty if unknown.
     pub user: String,
-    /// When it began.
+    /// When it started.
     pub start_time: Option<UnixMillis>,
-    /// When it ended; `None` while it goes on.
+    /// When it ended; `None` while it is in progress.
     pub end_time: Option<UnixMillis>,
     /// Whether it was deleted.
     pub lifecycle_stage: LifecycleStage,

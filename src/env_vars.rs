@@ -1,7 +1,6 @@
-//! Every environment variable that mlrun reads or sets: one name, one place; and how values are read.
+//! Every environment variable that mlrun reads or sets, and how their values are parsed.
 //!
-//! Unless a line says otherwise the meaning is MLflow's own, as its documentation of environment
-//! variables and `mlflow.environment_variables` describe it.
+//! Unless a line says otherwise, a variable means what MLflow's documentation and `mlflow.environment_variables` say.
 
 use std::ops::RangeInclusive;
 
@@ -25,9 +24,9 @@ pub(crate) const MLFLOW_EXPERIMENT_ID: &str = "MLFLOW_EXPERIMENT_ID";
 pub(crate) const MLFLOW_RUN_ID: &str = "MLFLOW_RUN_ID";
 /// A directory for downloads. Read as `--storage-dir`.
 pub(crate) const MLFLOW_TMP_DIR: &str = "MLFLOW_TMP_DIR";
-/// Allows MLflow 3 to use a file store. Set for the entry point when the store is one.
+/// Allows MLflow 3 to use a file store. Set for the entry point if the store is one.
 pub(crate) const MLFLOW_ALLOW_FILE_STORE: &str = "MLFLOW_ALLOW_FILE_STORE";
-/// Whether values that are too long for a tracking store are cut (the default) or refused.
+/// Whether values that are too long for a tracking store are truncated (the default) or rejected.
 pub(crate) const MLFLOW_TRUNCATE_LONG_VALUES: &str = "MLFLOW_TRUNCATE_LONG_VALUES";
 /// The user name for basic authentication at the tracking server.
 pub(crate) const MLFLOW_TRACKING_USERNAME: &str = "MLFLOW_TRACKING_USERNAME";
@@ -37,56 +36,55 @@ pub(crate) const MLFLOW_TRACKING_PASSWORD: &str = "MLFLOW_TRACKING_PASSWORD";
 pub(crate) const MLFLOW_TRACKING_TOKEN: &str = "MLFLOW_TRACKING_TOKEN";
 /// Whether requests are signed for AWS, by Signature Version 4 for the service `execute-api`.
 pub(crate) const MLFLOW_TRACKING_AWS_SIGV4: &str = "MLFLOW_TRACKING_AWS_SIGV4";
-/// How long, in seconds, a tracking store may be away when the end of a run is to be recorded; 600 when
-/// not set. mlrun's own.
+/// How many seconds to retry when the end of a run cannot be recorded; 600 by default. mlrun's own.
 pub(crate) const MLRUN_RECORD_TIMEOUT: &str = "MLRUN_RECORD_TIMEOUT";
-/// The authentication plug-in for requests: `kubernetes` or `kubernetes-namespaced`. Others are Python
-/// code, and refused.
+/// The authentication plug-in for requests: `kubernetes` or `kubernetes-namespaced`. Others are Python code and
+/// are rejected.
 pub(crate) const MLFLOW_TRACKING_AUTH: &str = "MLFLOW_TRACKING_AUTH";
-/// Whether the tracking server's certificate goes unchecked.
+/// Whether to skip the check of the tracking server's certificate.
 pub(crate) const MLFLOW_TRACKING_INSECURE_TLS: &str = "MLFLOW_TRACKING_INSECURE_TLS";
-/// The certificates that the tracking server's own is checked against: a PEM file or a directory.
+/// The trusted certificates for the tracking server: a PEM file or a directory.
 pub(crate) const MLFLOW_TRACKING_SERVER_CERT_PATH: &str = "MLFLOW_TRACKING_SERVER_CERT_PATH";
 /// The client's certificate and key for the tracking server: one PEM file.
 pub(crate) const MLFLOW_TRACKING_CLIENT_CERT_PATH: &str = "MLFLOW_TRACKING_CLIENT_CERT_PATH";
-/// The workspace of the tracking server that runs are recorded in.
+/// The tracking server's workspace for the runs.
 pub(crate) const MLFLOW_WORKSPACE: &str = "MLFLOW_WORKSPACE";
-/// How often a failed request to the tracking server is tried again.
+/// How many times to retry a failed request to the tracking server.
 pub(crate) const MLFLOW_HTTP_REQUEST_MAX_RETRIES: &str = "MLFLOW_HTTP_REQUEST_MAX_RETRIES";
 /// The highest value that [`MLFLOW_HTTP_REQUEST_MAX_RETRIES`] may have.
 pub(crate) const MLFLOW_HTTP_REQUEST_MAX_RETRIES_LIMIT: &str = "_MLFLOW_HTTP_REQUEST_MAX_RETRIES_LIMIT";
-/// The factor, in seconds, by which the pauses between tries grow.
+/// The factor, in seconds, by which the pauses between attempts grow.
 pub(crate) const MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR: &str = "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR";
 /// The highest value that [`MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR`] may have.
 pub(crate) const MLFLOW_HTTP_REQUEST_MAX_BACKOFF_FACTOR_LIMIT: &str =
     "_MLFLOW_HTTP_REQUEST_MAX_BACKOFF_FACTOR_LIMIT";
-/// The upper bound, in seconds, of the random part of the pauses between tries.
+/// The upper bound, in seconds, of the random part of the pauses between attempts.
 pub(crate) const MLFLOW_HTTP_REQUEST_BACKOFF_JITTER: &str = "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER";
 /// How long, in seconds, the tracking server may take to answer.
 pub(crate) const MLFLOW_HTTP_REQUEST_TIMEOUT: &str = "MLFLOW_HTTP_REQUEST_TIMEOUT";
-/// Whether a server's `Retry-After` decides how long the pause before the next try is.
+/// Whether to respect a server's `Retry-After`.
 pub(crate) const MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER: &str = "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER";
-/// Whether redirects of the tracking server are followed.
+/// Whether to follow redirects of the tracking server.
 pub(crate) const MLFLOW_ALLOW_HTTP_REDIRECTS: &str = "MLFLOW_ALLOW_HTTP_REDIRECTS";
 /// A bundle or directory of trusted certificates, as Python's `requests` reads it.
 pub(crate) const REQUESTS_CA_BUNDLE: &str = "REQUESTS_CA_BUNDLE";
-/// Read where [`REQUESTS_CA_BUNDLE`] is not set, as Python's `requests` does.
+/// Read if [`REQUESTS_CA_BUNDLE`] is not set, as in Python's `requests`.
 pub(crate) const CURL_CA_BUNDLE: &str = "CURL_CA_BUNDLE";
 /// The bundle of trusted certificates instead of the system's own. From OpenSSL.
 pub(crate) const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
-/// The proxy for `http` addresses; also in lower case, which comes first. From common use.
+/// The proxy for `http` addresses; the lower-case name takes precedence. From common use.
 pub(crate) const HTTP_PROXY: &str = "HTTP_PROXY";
-/// The proxy for `https` addresses; also in lower case, which comes first. From common use.
+/// The proxy for `https` addresses; the lower-case name takes precedence. From common use.
 pub(crate) const HTTPS_PROXY: &str = "HTTPS_PROXY";
-/// The proxy for all addresses without one of their own; also in lower case. From common use.
+/// The proxy for all other addresses; also in lower case. From common use.
 pub(crate) const ALL_PROXY: &str = "ALL_PROXY";
-/// The hosts that are reached without a proxy; also in lower case. From common use.
+/// The hosts to reach without a proxy; also in lower case. From common use.
 pub(crate) const NO_PROXY: &str = "NO_PROXY";
 /// The netrc file instead of `~/.netrc`, as Python's `requests` reads it.
 pub(crate) const NETRC: &str = "NETRC";
 /// The directory of a conda installation.
 pub(crate) const MLFLOW_CONDA_HOME: &str = "MLFLOW_CONDA_HOME";
-/// The program that creates conda environments, `conda` where it is not set: `mamba`, for example.
+/// The program that creates conda environments, such as `mamba`; `conda` by default.
 pub(crate) const MLFLOW_CONDA_CREATE_ENV_CMD: &str = "MLFLOW_CONDA_CREATE_ENV_CMD";
 /// The `conda` program of the activated shell. From conda.
 pub(crate) const CONDA_EXE: &str = "CONDA_EXE";
@@ -94,35 +92,35 @@ pub(crate) const CONDA_EXE: &str = "CONDA_EXE";
 pub(crate) const CONDA_ENVS_DIRS: &str = "CONDA_ENVS_DIRS";
 /// The older name of [`CONDA_ENVS_DIRS`]. From conda.
 pub(crate) const CONDA_ENVS_PATH: &str = "CONDA_ENVS_PATH";
-/// The directory of the active environment, which may hold settings. From conda.
+/// The directory of the active environment, which may contain settings. From conda.
 pub(crate) const CONDA_PREFIX: &str = "CONDA_PREFIX";
-/// The directory of the conda installation, which may hold settings. From conda.
+/// The directory of the conda installation, which may contain settings. From conda.
 pub(crate) const CONDA_ROOT: &str = "CONDA_ROOT";
 /// A file of settings. From conda.
 pub(crate) const CONDARC: &str = "CONDARC";
-/// Whether mamba and micromamba go on without asking. Set when they create an environment.
+/// Makes mamba and micromamba ask nothing. Set when they create an environment.
 pub(crate) const MAMBA_ALWAYS_YES: &str = "MAMBA_ALWAYS_YES";
-/// The program `micromamba` or `mamba`, which both set in a shell that they have been set up for.
+/// The program `micromamba` or `mamba`. Both set it in their shells.
 pub(crate) const MAMBA_EXE: &str = "MAMBA_EXE";
 /// The directory in which `micromamba` and `mamba` keep their environments.
 pub(crate) const MAMBA_ROOT_PREFIX: &str = "MAMBA_ROOT_PREFIX";
 /// Whether uv may download a Python: `never` forbids it. From uv.
 pub(crate) const UV_PYTHON_DOWNLOADS: &str = "UV_PYTHON_DOWNLOADS";
-/// Which Pythons uv takes: `only-managed` leaves its own alone. From uv.
+/// Which Pythons uv uses: `only-managed` means its own ones. From uv.
 pub(crate) const UV_PYTHON_PREFERENCE: &str = "UV_PYTHON_PREFERENCE";
-/// Whether uv takes its own Pythons alone. From uv.
+/// Whether uv uses only its own Pythons. From uv.
 pub(crate) const UV_MANAGED_PYTHON: &str = "UV_MANAGED_PYTHON";
-/// Whether uv may use the network at all. From uv.
+/// Whether uv must not use the network. From uv.
 pub(crate) const UV_OFFLINE: &str = "UV_OFFLINE";
 /// The directory of the user's settings. From the XDG base directory specification.
 pub(crate) const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
-/// The directory that environments are made in, instead of `~/.mlflow/envs`.
+/// The directory of environments, instead of `~/.mlflow/envs`.
 pub(crate) const MLFLOW_ENV_ROOT: &str = "MLFLOW_ENV_ROOT";
-/// The directory of the environment that a program builds. Set for the programs that build one, so that
-/// those of a build that was killed are found. mlrun's own.
+/// The directory of the environment being built. Set for the programs that build it, so that those of a killed
+/// build are found. mlrun's own.
 pub(crate) const MLRUN_BUILDS: &str = "MLRUN_BUILDS";
-/// Which process of mlrun has started a program: its id and its start. Set for every program that mlrun
-/// starts, so that what a killed mlrun leaves behind is found. mlrun's own.
+/// The mlrun process that started a program: its id and start time. Set for every program that mlrun starts, so
+/// that the leftovers of a killed mlrun are found. mlrun's own.
 pub(crate) const MLRUN_PROCESS: &str = "MLRUN_PROCESS";
 /// The command that connects by SSH, read by a shell. From Git.
 pub(crate) const GIT_SSH_COMMAND: &str = "GIT_SSH_COMMAND";
@@ -130,24 +128,23 @@ pub(crate) const GIT_SSH_COMMAND: &str = "GIT_SSH_COMMAND";
 pub(crate) const GIT_SSH: &str = "GIT_SSH";
 /// Which options the program that connects by SSH takes. From Git.
 pub(crate) const GIT_SSH_VARIANT: &str = "GIT_SSH_VARIANT";
-/// The certificates that a Git server's own is checked against. From Git.
+/// The trusted certificates for Git servers. From Git.
 pub(crate) const GIT_SSL_CAINFO: &str = "GIT_SSL_CAINFO";
 /// Whether Git may ask for credentials on the terminal. Set to 0 for every `git` that mlrun starts.
 pub(crate) const GIT_TERMINAL_PROMPT: &str = "GIT_TERMINAL_PROMPT";
-/// The program that asks for an SSH key's passphrase. Taken away from every `git` that mlrun starts,
-/// which would ask by it for other credentials too. From OpenSSH.
+/// The program that asks for an SSH key's passphrase. Removed for every `git` that mlrun starts, which would
+/// use it for other credentials too. From OpenSSH.
 pub(crate) const SSH_ASKPASS: &str = "SSH_ASKPASS";
-/// How many settings of Git the variables `GIT_CONFIG_KEY_0`, `GIT_CONFIG_VALUE_0` and so on hold. Set
-/// for `git`, so that no URL with credentials is an argument.
+/// The number of Git settings in `GIT_CONFIG_KEY_0`, `GIT_CONFIG_VALUE_0` and so on. Set for `git`, so that no
+/// argument contains a URL with credentials.
 pub(crate) const GIT_CONFIG_COUNT: &str = "GIT_CONFIG_COUNT";
 /// Whether Git LFS leaves its pointer files as they are. From Git LFS.
 pub(crate) const GIT_LFS_SKIP_SMUDGE: &str = "GIT_LFS_SKIP_SMUDGE";
-/// The program that images and containers are made with: `docker`, `podman`, `nerdctl`, or the path of
-/// one. mlrun's own.
+/// The container engine: `docker`, `podman`, `nerdctl`, or the path of one. mlrun's own.
 pub(crate) const MLRUN_DOCKER_CMD: &str = "MLRUN_DOCKER_CMD";
-/// The programs called `mlflow` that a command line was handed over to. Set for the next one. mlrun's own.
+/// The `mlflow` programs that a command line was already passed to. Set for the next one. mlrun's own.
 pub(crate) const MLRUN_HANDED_OVER: &str = "MLRUN_HANDED_OVER";
-/// The process that a task of a job is, the one that Slurm starts and watches. From Slurm.
+/// The process of a job's task, which Slurm starts and watches. From Slurm.
 pub(crate) const SLURM_TASK_PID: &str = "SLURM_TASK_PID";
 /// The job that this program is part of. From Slurm.
 pub(crate) const SLURM_JOB_ID: &str = "SLURM_JOB_ID";
@@ -155,7 +152,7 @@ pub(crate) const SLURM_JOB_ID: &str = "SLURM_JOB_ID";
 pub(crate) const SLURM_MEM_PER_NODE: &str = "SLURM_MEM_PER_NODE";
 /// The memory of a job for each CPU, in megabytes. From Slurm.
 pub(crate) const SLURM_MEM_PER_CPU: &str = "SLURM_MEM_PER_CPU";
-/// What a container needs for the artifacts in S3, where it is set. MLflow's and Amazon's own.
+/// Variables for a container that uses artifacts in S3. From MLflow and Amazon.
 pub(crate) const S3_VARIABLES: [&str; 8] = [
     "AWS_SECRET_ACCESS_KEY",
     "AWS_ACCESS_KEY_ID",
@@ -166,21 +163,21 @@ pub(crate) const S3_VARIABLES: [&str; 8] = [
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
 ];
-/// The key that requests to Amazon's services are signed with. From Amazon, as all that begin so.
+/// The key that signs requests to Amazon's services. From Amazon, like all with this prefix.
 pub(crate) const AWS_ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 /// The key's secret half.
 pub(crate) const AWS_SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
-/// What goes with keys that are lent for some time.
+/// The token that belongs to temporary keys.
 pub(crate) const AWS_SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
 /// The older name of [`AWS_SESSION_TOKEN`].
 pub(crate) const AWS_SECURITY_TOKEN: &str = "AWS_SECURITY_TOKEN";
-/// The profile of `~/.aws` that is used.
+/// The profile in `~/.aws`.
 pub(crate) const AWS_PROFILE: &str = "AWS_PROFILE";
-/// As [`AWS_PROFILE`], and before it, as in Amazon's Python library.
+/// Takes precedence over [`AWS_PROFILE`], as in Amazon's Python library.
 pub(crate) const AWS_DEFAULT_PROFILE: &str = "AWS_DEFAULT_PROFILE";
 /// The region of the service.
 pub(crate) const AWS_REGION: &str = "AWS_REGION";
-/// As [`AWS_REGION`], and before it, as in Amazon's Python library.
+/// Takes precedence over [`AWS_REGION`], as in Amazon's Python library.
 pub(crate) const AWS_DEFAULT_REGION: &str = "AWS_DEFAULT_REGION";
 /// The file with the user's keys instead of `~/.aws/credentials`. Also set for a container that gets
 /// `~/.aws`.
@@ -188,7 +185,7 @@ pub(crate) const AWS_SHARED_CREDENTIALS_FILE: &str = "AWS_SHARED_CREDENTIALS_FIL
 /// The file with the user's profiles instead of `~/.aws/config`. Also set for a container that gets
 /// `~/.aws`.
 pub(crate) const AWS_CONFIG_FILE: &str = "AWS_CONFIG_FILE";
-/// The certificates that Amazon's services are checked against.
+/// The trusted certificates for Amazon's services.
 pub(crate) const AWS_CA_BUNDLE: &str = "AWS_CA_BUNDLE";
 /// The address of all services instead of Amazon's own.
 pub(crate) const AWS_ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
@@ -198,9 +195,9 @@ pub(crate) const AWS_ENDPOINT_URL_S3: &str = "AWS_ENDPOINT_URL_S3";
 pub(crate) const AWS_ENDPOINT_URL_STS: &str = "AWS_ENDPOINT_URL_STS";
 /// The address of single sign-on instead of Amazon's own.
 pub(crate) const AWS_ENDPOINT_URL_SSO: &str = "AWS_ENDPOINT_URL_SSO";
-/// Whether the variables and settings with addresses of services count for nothing.
+/// Whether to ignore variables and settings with addresses of services.
 pub(crate) const AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
-/// The role that a token of an identity provider is for.
+/// The role for an identity provider's token.
 pub(crate) const AWS_ROLE_ARN: &str = "AWS_ROLE_ARN";
 /// The file with that token.
 pub(crate) const AWS_WEB_IDENTITY_TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
@@ -210,17 +207,17 @@ pub(crate) const AWS_ROLE_SESSION_NAME: &str = "AWS_ROLE_SESSION_NAME";
 pub(crate) const AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
 /// The address of a container's credentials.
 pub(crate) const AWS_CONTAINER_CREDENTIALS_FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
-/// What a container's service wants to see.
+/// The authorization token for a container's credentials.
 pub(crate) const AWS_CONTAINER_AUTHORIZATION_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
-/// The file with what a container's service wants to see.
+/// The file with the authorization token for a container's credentials.
 pub(crate) const AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
-/// Whether the instance's metadata is not asked.
+/// Whether not to use the instance's metadata.
 pub(crate) const AWS_EC2_METADATA_DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
-/// Where the instance's metadata is.
+/// The address of the instance's metadata.
 pub(crate) const AWS_EC2_METADATA_SERVICE_ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
-/// How many seconds the instance's metadata may take.
+/// How many seconds to wait for the instance's metadata.
 pub(crate) const AWS_METADATA_SERVICE_TIMEOUT: &str = "AWS_METADATA_SERVICE_TIMEOUT";
-/// All variables that say how Amazon's services are asked, and what else is read with them.
+/// All variables that affect requests to Amazon's services.
 pub(crate) const AWS_VARIABLES: [&str; 28] = [
     AWS_ACCESS_KEY_ID,
     AWS_SECRET_ACCESS_KEY,
@@ -251,27 +248,27 @@ pub(crate) const AWS_VARIABLES: [&str; 28] = [
     HOME,
     REQUESTS_CA_BUNDLE,
 ];
-/// The address of S3 instead of Amazon's own, before all others.
+/// The address of S3; takes precedence over all others.
 pub(crate) const MLFLOW_S3_ENDPOINT_URL: &str = "MLFLOW_S3_ENDPOINT_URL";
-/// Whether any certificate of S3's server will do.
+/// Whether to skip the check of the S3 server's certificate.
 pub(crate) const MLFLOW_S3_IGNORE_TLS: &str = "MLFLOW_S3_IGNORE_TLS";
 /// The account that a bucket must belong to.
 pub(crate) const MLFLOW_S3_EXPECTED_BUCKET_OWNER: &str = "MLFLOW_S3_EXPECTED_BUCKET_OWNER";
-/// JSON with what is said about files that are put to S3, such as their encryption.
+/// JSON with further arguments for uploads to S3, such as the encryption.
 pub(crate) const MLFLOW_S3_UPLOAD_EXTRA_ARGS: &str = "MLFLOW_S3_UPLOAD_EXTRA_ARGS";
 /// Whether a bucket is a part of the host (`virtual`) or of the path (`path`).
 pub(crate) const MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE: &str = "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE";
-/// How requests to S3 are signed: not at all where it is `unsigned`.
+/// How requests to S3 are signed; `unsigned` means not at all.
 pub(crate) const MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION: &str = "MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION";
-/// Where Azure's storage is and the key to it, in one. From Microsoft, as all that begin so.
+/// The address and the key of an Azure storage account. From Microsoft, like all with this prefix.
 pub(crate) const AZURE_STORAGE_CONNECTION_STRING: &str = "AZURE_STORAGE_CONNECTION_STRING";
-/// The key to an account of Azure's storage.
+/// The key of an Azure storage account.
 pub(crate) const AZURE_STORAGE_ACCESS_KEY: &str = "AZURE_STORAGE_ACCESS_KEY";
-/// A permission for an account of Azure's storage: a shared access signature.
+/// A shared access signature for an Azure storage account.
 pub(crate) const AZURE_STORAGE_SAS_TOKEN: &str = "AZURE_STORAGE_SAS_TOKEN";
-/// The tenant of an application that asks.
+/// The tenant of the application.
 pub(crate) const AZURE_TENANT_ID: &str = "AZURE_TENANT_ID";
-/// The application that asks, or the managed identity.
+/// The application, or the managed identity.
 pub(crate) const AZURE_CLIENT_ID: &str = "AZURE_CLIENT_ID";
 /// The application's secret.
 pub(crate) const AZURE_CLIENT_SECRET: &str = "AZURE_CLIENT_SECRET";
@@ -279,13 +276,13 @@ pub(crate) const AZURE_CLIENT_SECRET: &str = "AZURE_CLIENT_SECRET";
 pub(crate) const AZURE_CLIENT_CERTIFICATE_PATH: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
 /// The password of that file.
 pub(crate) const AZURE_CLIENT_CERTIFICATE_PASSWORD: &str = "AZURE_CLIENT_CERTIFICATE_PASSWORD";
-/// Whether the certificates themselves are sent too, for applications that trust an issuer and a name.
+/// Whether to send the certificates too, for applications that trust an issuer and a name.
 pub(crate) const AZURE_CLIENT_SEND_CERTIFICATE_CHAIN: &str = "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN";
 /// The file with a token of an identity provider for the application.
 pub(crate) const AZURE_FEDERATED_TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
-/// Where tokens are made instead of `https://login.microsoftonline.com`.
+/// The token service instead of `https://login.microsoftonline.com`.
 pub(crate) const AZURE_AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
-/// The service that knows the machine's identity, instead of `http://169.254.169.254`.
+/// The service for the machine's identity, instead of `http://169.254.169.254`.
 pub(crate) const AZURE_POD_IDENTITY_AUTHORITY_HOST: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
 /// The directory of `gcloud`'s settings. From Google.
 pub(crate) const CLOUDSDK_CONFIG: &str = "CLOUDSDK_CONFIG";
@@ -295,11 +292,11 @@ pub(crate) const STORAGE_EMULATOR_HOST: &str = "STORAGE_EMULATOR_HOST";
 pub(crate) const GCE_METADATA_HOST: &str = "GCE_METADATA_HOST";
 /// The directory of Hadoop's settings. From Hadoop.
 pub(crate) const HADOOP_CONF_DIR: &str = "HADOOP_CONF_DIR";
-/// Who asks Hadoop's file system. From Hadoop.
+/// The user of Hadoop's file system. From Hadoop.
 pub(crate) const HADOOP_USER_NAME: &str = "HADOOP_USER_NAME";
 /// The address of the HTTP server of Hadoop's name node. mlrun's own.
 pub(crate) const MLRUN_WEBHDFS_URL: &str = "MLRUN_WEBHDFS_URL";
-/// What a container needs for the artifacts in Azure's blob storage, where it is set.
+/// Variables for a container that uses artifacts in Azure's blob storage.
 pub(crate) const AZURE_VARIABLES: [&str; 2] = ["AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCESS_KEY"];
 /// The file with the credentials for Google's cloud. Read, and set for a container. From Google.
 pub(crate) const GOOGLE_APPLICATION_CREDENTIALS: &str = "GOOGLE_APPLICATION_CREDENTIALS";
@@ -309,7 +306,7 @@ pub(crate) const MLFLOW_KERBEROS_TICKET_CACHE: &str = "MLFLOW_KERBEROS_TICKET_CA
 pub(crate) const MLFLOW_KERBEROS_USER: &str = "MLFLOW_KERBEROS_USER";
 /// More settings for pyarrow, for HDFS.
 pub(crate) const MLFLOW_PYARROW_EXTRA_CONF: &str = "MLFLOW_PYARROW_EXTRA_CONF";
-/// The tracking URI for a pod, where it reaches the server by another address than this machine.
+/// The tracking URI for pods, if they reach the server by another address.
 pub(crate) const KUBE_MLFLOW_TRACKING_URI: &str = "KUBE_MLFLOW_TRACKING_URI";
 /// The kubeconfig files, separated by colons, in place of `~/.kube/config`. From Kubernetes.
 pub(crate) const KUBECONFIG: &str = "KUBECONFIG";
@@ -321,7 +318,7 @@ pub(crate) const DATABRICKS_CONFIG_FILE: &str = "DATABRICKS_CONFIG_FILE";
 pub(crate) const DATABRICKS_CONFIG_PROFILE: &str = "DATABRICKS_CONFIG_PROFILE";
 /// The address of a workspace. From Databricks.
 pub(crate) const DATABRICKS_HOST: &str = "DATABRICKS_HOST";
-/// A workspace and who asks it, where no profile is named. From Databricks.
+/// A workspace and its credentials, used if no profile is named. From Databricks.
 pub(crate) const DATABRICKS_VARIABLES: [&str; 9] = [
     DATABRICKS_HOST,
     "DATABRICKS_TOKEN",
@@ -344,16 +341,16 @@ pub(crate) const HOME: &str = "HOME";
 /// The user's shell, which runs `.sh` entry points. From POSIX.
 pub(crate) const SHELL: &str = "SHELL";
 
-/// The variable's value where it is set and not empty.
+/// The variable's value, if it is set and not empty.
 ///
-/// A value that is no valid Unicode is returned with its invalid parts replaced.
+/// The invalid parts of a value that is not valid Unicode are replaced.
 pub(crate) fn non_empty(name: &str) -> Option<String> {
     std::env::var_os(name)
         .map(|value| value.to_string_lossy().into_owned())
         .filter(|value| !value.is_empty())
 }
 
-/// A variable has a value that means nothing.
+/// A variable with an invalid value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name} is '{value}', but must be {expected}")]
 pub struct VariableError {
@@ -363,7 +360,7 @@ pub struct VariableError {
 }
 
 impl VariableError {
-    /// What the person can do about it.
+    /// What the user can do.
     pub(crate) fn hint(&self) -> String {
         format!("correct {}, or unset it", self.name)
     }
@@ -372,7 +369,7 @@ impl VariableError {
 type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 type Read<T> = Result<T, VariableError>;
 
-/// What the variable's value, or the default in its place, means to `read`.
+/// The variable's value, or the default, parsed by `read`.
 fn value<T>(
     variable: Variables<'_>,
     name: &'static str,
@@ -388,7 +385,7 @@ fn value<T>(
     })
 }
 
-/// A boolean as MLflow spells it; anything else is an error there too.
+/// A boolean as in MLflow, where anything else is an error too.
 pub(crate) fn boolean(variable: Variables<'_>, name: &'static str, default: bool) -> Read<bool> {
     let read = |value: &str| match value.to_ascii_lowercase().as_str() {
         "true" | "1" => Some(true),
@@ -398,7 +395,7 @@ pub(crate) fn boolean(variable: Variables<'_>, name: &'static str, default: bool
     value(variable, name, default, "true, false, 1 or 0", read)
 }
 
-/// A number in this range. A lowered limit is an error for the default too, as it is in MLflow.
+/// A number in this range. A default outside of a lowered limit is an error, as in MLflow.
 pub(crate) fn whole_number(
     variable: Variables<'_>,
     name: &'static str,
@@ -407,7 +404,7 @@ pub(crate) fn whole_number(
 ) -> Read<i64> {
     let (start, end) = (range.start(), range.end());
     let expected = if *end >= i64::from(u32::MAX) {
-        format!("a whole number from {start} up")
+        format!("a whole number of at least {start}")
     } else {
         format!("a whole number from {start} to {end}")
     };
@@ -418,5 +415,11 @@ pub(crate) fn whole_number(
 pub(crate) fn seconds(variable: Variables<'_>, name: &'static str, default: f64) -> Read<f64> {
     let is_time = |number: &f64| number.is_finite() && *number >= 0.0;
     let read = |value: &str| value.trim().parse().ok().filter(is_time);
-    value(variable, name, default, "a number of seconds, not negative", read)
+    value(
+        variable,
+        name,
+        default,
+        "a number of seconds that is not negative",
+        read,
+    )
 }

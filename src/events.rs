@@ -1,10 +1,10 @@
-//! What the lower modules report while they work, without knowing how it is shown.
+//! How the lower modules report to the user without knowing how the reports are shown.
 
 use serde::Serialize;
 
 /// Receives messages and transfer progress; the command line shows them on standard error.
 pub trait Progress: Send + Sync {
-    /// A line that belongs to the normal course of a run.
+    /// An ordinary log line.
     fn info(&self, line: &str);
 
     /// A line that programs wait for: what it says, in fields.
@@ -13,19 +13,18 @@ pub trait Progress: Send + Sync {
         self.info(line);
     }
 
-    /// A line that a program writes while it builds an environment or an image. It is the program's own, and
-    /// may hold anything.
+    /// An output line of a program that builds an environment or an image. It may contain anything.
     fn program_line(&self, line: &str) {
         self.info(line);
     }
 
-    /// Something that does not stop the run but that the user should know.
+    /// A problem that does not stop the run.
     fn warning(&self, line: &str);
 
-    /// What the entry point wrote to its standard output, where it does not write there itself.
+    /// Output of an entry point that does not write to this process's standard output itself.
     fn output(&self, bytes: &[u8]);
 
-    /// How far a transfer has come. Called often; the receiver decides how much of it is shown.
+    /// The progress of a transfer. Called often; the receiver decides how much to show.
     fn transfer(&self, transfer: Transfer<'_>);
 }
 
@@ -121,33 +120,33 @@ impl<'a> Event<'a> {
     }
 }
 
-/// One state of a transfer that goes on.
+/// The state of a transfer in progress.
 #[derive(Debug, Clone, Copy)]
 pub struct Transfer<'a> {
     /// What is transferred, in a few words.
     pub what: &'a str,
     /// How much has arrived, in `unit`s.
     pub done: u64,
-    /// How much there will be, when known.
+    /// The total in `unit`s, if known.
     pub total: Option<u64>,
     /// What is counted.
     pub unit: TransferUnit,
-    /// How many bytes that was, where something else is counted and the bytes are known.
+    /// The bytes so far, if something else is counted and the bytes are known.
     pub bytes: Option<u64>,
 }
 
 /// What a transfer counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransferUnit {
-    /// It is shown as a size.
+    /// Shown as a size.
     Bytes,
     /// Git objects.
     Objects,
-    /// It is shown as a number of files.
+    /// Shown as a number of files.
     Files,
 }
 
-/// Progress that nobody looks at.
+/// Progress that is not shown.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

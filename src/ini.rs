@@ -1,15 +1,15 @@
-//! Files of the form that Python's configparser reads: sections, `key = value` or `key: value`, comments in
-//! lines of their own. An indented line below a key without a value, such as `s3 =`, is a setting of that
-//! key: `s3.endpoint_url`.
+//! Files in the format of Python's configparser: sections, `key = value` or `key: value`, comments on their own
+//! lines. An indented line below a key without a value, such as `s3 =`, is a setting of that key:
+//! `s3.endpoint_url`.
 
 use std::io;
 use std::path::Path;
 
-/// What such a file holds. Values may be credentials.
+/// The contents of a file. Values may be credentials.
 #[derive(Default)]
 pub(crate) struct IniFile {
     sections: Vec<(String, Vec<(String, String)>)>,
-    /// The number of the first line, from 1, that is none of what such a file has. Its text could hold a token.
+    /// The number of the first invalid line, from 1. Its text is not kept: it could contain a token.
     pub(crate) malformed_line: Option<usize>,
 }
 
@@ -23,7 +23,7 @@ impl IniFile {
         }
     }
 
-    /// Reads what can be understood.
+    /// Parses the text, skipping invalid lines.
     pub(crate) fn parse(text: &str) -> Self {
         let mut file = Self::default();
         let mut parent: Option<String> = None;

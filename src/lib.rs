@@ -3,18 +3,17 @@
 //! records the run in an MLflow tracking store. It is a drop-in for `mlflow run` that needs no
 //! Python of its own.
 //!
-//! The data's way through the modules:
+//! How data flows through the modules:
 //!
 //! ```text
 //! arguments -> RunRequest -> ProjectUri -> WorkDir -> Project -> EntryPoint + parameters -> command
 //!   -> run in the TrackingStore -> prepared environment -> Backend -> status -> exit code
 //! ```
 //!
-//! [`run()`] is all of it except the arguments and the exit code, for programs that start runs; see
-//! `examples/rust_driver.rs`.
+//! [`run()`] does all of this except for the arguments and the exit code; see `examples/rust_driver.rs`.
 //!
-//! The modules are rooms on floors. A room imports only from the floors below its own, never from a room beside it,
-//! and no two files need each other. A test reads this drawing and compares it with the sources.
+//! The modules are rooms on floors. A room imports only from floors below its own, never from a room on the
+//! same floor, and no two files import each other. A test compares this drawing with the sources.
 //!
 //! ```text
 //! floor 8: cli
@@ -31,9 +30,11 @@
 //! - `runner` takes a run from its request to its recorded end.
 //! - `backend` runs entry points: on this machine, in Docker, on Databricks, on Kubernetes. `lint` finds mistakes in
 //!   a project's files.
-//! - `fetch` gets projects, `environment` prepares their environments, `artifact` moves data, `tracking` keeps runs.
-//! - `aws` and `databricks` know who asks there; `http` is how anybody asks. `project` is what an MLproject file means.
-//! - Below that, nothing knows of MLflow Projects except their URIs and the entities of a tracking store.
+//! - `fetch` fetches projects, `environment` prepares environments, `artifact` transfers data, `tracking`
+//!   stores runs.
+//! - `aws` and `databricks` authenticate at these services; `http` sends requests. `project` interprets
+//!   MLproject files.
+//! - The floors below know nothing about MLflow Projects except project URIs and the entities of a tracking store.
 
 #![cfg_attr(test, allow(clippy::too_many_lines, reason = "many tests are tables"))]
 
@@ -71,7 +72,7 @@ pub use process::{ProgramExit, Signals, TerminationSignal, own_all_children};
 pub use runner::{ImageChoice, Launched, RunEnding, RunError, RunRequest, SubmittedRun, run, run_with};
 pub use tracking::{ExperimentSelector, RunEnd};
 
-/// What the program and its tests reach behind the crate's face. It changes without notice.
+/// Internals for the program and its tests. They change without notice.
 #[doc(hidden)]
 pub mod internals {
     pub use crate::cli::main;

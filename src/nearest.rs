@@ -1,10 +1,9 @@
-//! The near name that someone may have meant.
+//! The similar name that the user may have meant.
 
-/// Nobody mistypes a longer name, in characters; comparing two of a megabyte would take hours.
+/// The longest name to compare, in characters: comparing two of a megabyte would take hours.
 const LONGEST_NAME: usize = 100;
 
-/// The candidate that differs from the name by the fewest slips, when that is few enough for its
-/// length. Upper and lower case are no difference.
+/// The candidate with the fewest typing errors, if they are few enough for the name's length. Case is ignored.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let is_short = |text: &str| text.chars().nth(LONGEST_NAME).is_none();
     let name = Some(name).filter(|name| is_short(name))?;

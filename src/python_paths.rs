@@ -1,4 +1,4 @@
-//! Paths and URIs as Python's `os.path` and `urllib.parse` read and write them.
+//! Paths and URIs as in Python's `os.path` and `urllib.parse`.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -7,17 +7,17 @@ use std::path::{Component, Path, PathBuf};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// What stays as it is in a signed request: the unreserved characters of RFC 3986.
+/// The characters that stay unchanged in a signed request: the unreserved ones of RFC 3986.
 pub(crate) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// As [`UNRESERVED`], and the slash that stands between the parts of a path.
+/// [`UNRESERVED`] and the slash between the parts of a path.
 pub(crate) const UNRESERVED_PATH: &AsciiSet = &UNRESERVED.remove(b'/');
 
-/// The scheme of a URI and what follows its colon; `None` for a path.
+/// The scheme of a URI and the text after its colon; `None` for a path.
 pub(crate) fn split_scheme(value: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = value.split_once(':')?;
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -27,7 +27,7 @@ pub(crate) fn split_scheme(value: &str) -> Option<(&str, &str)> {
     is_scheme.then_some((scheme, rest))
 }
 
-/// The authority and the path in what stands after a scheme's colon.
+/// The authority and the path in the text after a scheme's colon.
 pub(crate) fn split_authority(rest: &str) -> (&str, &str) {
     match rest.strip_prefix("//") {
         Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
@@ -35,12 +35,12 @@ pub(crate) fn split_authority(rest: &str) -> (&str, &str) {
     }
 }
 
-/// The path made absolute against a directory and freed of `.`, `..` and doubled slashes, by its
-/// text alone, as Python's `os.path.abspath` does. Symbolic links are not looked at.
+/// The absolute path from a directory, without `.`, `..` and double slashes, as in Python's `os.path.abspath`.
+/// Symbolic links are not resolved.
 pub(crate) fn abspath(directory: &Path, path: impl AsRef<Path>) -> PathBuf {
     let joined = directory.join(path);
     let bytes = joined.as_os_str().as_bytes();
-    // POSIX leaves the meaning of exactly two slashes at the beginning to the system.
+    // In POSIX, exactly two leading slashes have a meaning of their own.
     let root = if bytes.starts_with(b"//") && !bytes.starts_with(b"///") {
         "//"
     } else {
@@ -61,8 +61,7 @@ pub(crate) fn abspath(directory: &Path, path: impl AsRef<Path>) -> PathBuf {
     absolute.into()
 }
 
-/// The path with a `~/` at its beginning replaced by this home directory, as Python's `os.path.expanduser`
-/// does it.
+/// The path with a leading `~/` replaced by this home directory, as in Python's `os.path.expanduser`.
 pub(crate) fn expand_user(path: &str, home: impl AsRef<Path>) -> PathBuf {
     match path.strip_prefix("~/") {
         Some(rest) => home.as_ref().join(rest),
@@ -70,17 +69,17 @@ pub(crate) fn expand_user(path: &str, home: impl AsRef<Path>) -> PathBuf {
     }
 }
 
-/// As Python's `urllib.parse.quote` writes it.
+/// Like Python's `urllib.parse.quote`.
 pub(crate) fn quote(path: &str) -> impl fmt::Display {
     utf8_percent_encode(path, UNRESERVED_PATH)
 }
 
-/// As [`quote`], for a single part of a path or a query.
+/// Like [`quote`], for a single part of a path or a query.
 pub(crate) fn quote_part(text: &str) -> impl fmt::Display {
     utf8_percent_encode(text, UNRESERVED)
 }
 
-/// As Python's `urllib.parse.unquote` reads it.
+/// Like Python's `urllib.parse.unquote`.
 pub(crate) fn unquote(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

@@ -1,9 +1,8 @@
-//! Values that must never be shown whole: credentials, and URLs that may carry some.
+//! Values that must never be shown: credentials, and URLs that may contain them.
 
 use std::fmt;
 
-/// A credential. `Debug` and `Display` show a mask; [`Secret::expose`] gives the value to the one
-/// place that sends it.
+/// A credential. `Debug` and `Display` show a mask; [`Secret::expose`] returns the value for sending it.
 #[derive(Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
@@ -34,15 +33,14 @@ impl fmt::Display for Secret {
 
 /// Returns `url` without the user information of its authority (`https://user:token@host/path`
 /// becomes `https://host/path`). Text without a scheme, such as `git@host:path`, and URLs without
-/// user information are returned unchanged. Works on any text, also on what no URL parser accepts.
+/// user information are returned unchanged. Works on any text, even if no URL parser accepts it.
 pub fn without_credentials(url: &str) -> String {
     let Some(scheme_end) = url.find("://") else {
         return url.to_owned();
     };
     let (scheme, rest) = url.split_at(scheme_end + 3);
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    // A password may itself hold '/', '?' or '#'; what stands before an '@' further on is then
-    // taken for a credential too rather than shown.
+    // A password may itself contain '/', '?' or '#': then the text before a later '@' also counts as a credential.
     let further_on = || rest.rfind('@').filter(|at| looks_like_user_info(&rest[..*at]));
     match rest[..authority_end].rfind('@').or_else(further_on) {
         Some(at) => format!("{scheme}{}", &rest[at + 1..]),
@@ -50,8 +48,8 @@ pub fn without_credentials(url: &str) -> String {
     }
 }
 
-/// The text without credentials: without the user information of a URL's authority and, for
-/// `http(s)://`, without the query, in which tokens and signatures stand.
+/// The text without credentials: without the user information of a URL and, for `http(s)://`, without the
+/// query, which may contain tokens and signatures.
 pub(crate) fn shown_url(text: &str) -> String {
     let text = without_credentials(text);
     if !text.starts_with("http://") && !text.starts_with("https://") {

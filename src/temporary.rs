@@ -1,8 +1,8 @@
-//! Temporary directories that are removed even while a program or a thread still writes into them.
+//! Temporary directories that are removed even while a program or a thread still writes to them.
 //!
-//! Work that a signal cuts short does not stop at once: a thread inside a library writes its next file, a
-//! killed program is still ending. So a directory first gets another name. Whoever goes by the old one
-//! fails at the next file, and the removal meets at most what was being written in that moment.
+//! Interrupted work does not stop at once: a thread inside a library writes its next file, a killed program is
+//! still exiting. So a directory is renamed first. Then a writer that uses the old name fails at its next file,
+//! and only files being written at that moment can disturb the removal.
 
 use std::env;
 use std::fs::{self, Permissions};
@@ -16,14 +16,14 @@ use backon::{BlockingRetryable, ConstantBuilder};
 
 use crate::env_vars::{TEMP, TMP, TMPDIR};
 
-/// How often a removal is retried while others still write into the directory.
+/// How many times a removal is retried while others still write to the directory.
 const RETRIES: usize = 500;
 /// The pause before each retry.
 const PAUSE: Duration = Duration::from_millis(10);
-/// The end of the name of a directory that is being removed.
+/// The suffix of a directory that is being removed.
 const SET_ASIDE: &str = ".removed";
 
-/// A directory that is removed with this value.
+/// A directory that is removed when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct TemporaryDirectory {
     path: PathBuf,
@@ -31,12 +31,12 @@ pub(crate) struct TemporaryDirectory {
 }
 
 impl TemporaryDirectory {
-    /// Makes an empty directory that only this user can enter, in [`parent`].
+    /// Creates an empty directory that only this user can access, in [`parent`].
     pub(crate) fn create(prefix: &str) -> io::Result<Self> {
         Self::create_in(&parent(), prefix)
     }
 
-    /// As [`create`](Self::create), in this directory.
+    /// Like [`create`](Self::create), in this directory.
     pub(crate) fn create_in(parent: &Path, prefix: &str) -> io::Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix(prefix)
@@ -52,12 +52,12 @@ impl TemporaryDirectory {
         &self.path
     }
 
-    /// Leaves the directory where it is when this value goes away.
+    /// Keeps the directory when this value is dropped.
     pub(crate) fn keep(&mut self) {
         self.is_kept = true;
     }
 
-    /// Removes the directory while others may still hold this value, unless it is kept.
+    /// Removes the directory before this value is dropped, unless it is kept.
     pub(crate) fn remove_now(&self) {
         if !self.is_kept {
             remove(&self.path);
@@ -71,8 +71,8 @@ impl Drop for TemporaryDirectory {
     }
 }
 
-/// The directory for temporary files: the one that the first of the variables of Python's `tempfile` names
-/// that names one, else the system's.
+/// The directory for temporary files: from the first variable of Python's `tempfile` that names a directory,
+/// else the system's.
 pub(crate) fn parent() -> PathBuf {
     [TMPDIR, TEMP, TMP]
         .into_iter()
@@ -82,7 +82,7 @@ pub(crate) fn parent() -> PathBuf {
         .unwrap_or_else(env::temp_dir)
 }
 
-/// Gives a directory another name, by which nobody else knows it, and returns that.
+/// Renames a directory to a name that nobody else uses, and returns it.
 pub(crate) fn set_aside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(SET_ASIDE);
@@ -93,14 +93,14 @@ pub(crate) fn set_aside(path: &Path) -> PathBuf {
     }
 }
 
-/// Removes a directory with all that is in it, as far as that is possible.
+/// Removes a directory and its contents, as far as possible.
 fn remove(path: &Path) {
     remove_set_aside(&set_aside(path));
-    // What was about to be made in it in that moment may have made it again.
+    // A file created at that moment may have recreated it.
     remove_set_aside(path);
 }
 
-/// Removes a directory that [`set_aside`] has given another name.
+/// Removes a directory that [`set_aside`] renamed.
 pub(crate) fn remove_set_aside(path: &Path) {
     let removed = (|| remove_all(path))
         .retry(ConstantBuilder::new().with_delay(PAUSE).with_max_times(RETRIES))
@@ -114,8 +114,7 @@ pub(crate) fn remove_set_aside(path: &Path) {
     }
 }
 
-/// Removes a directory with all that is in it, as [`fs::remove_dir_all`] does it. Programs may have made
-/// directories in it that cannot be written to.
+/// Removes a directory and its contents like [`fs::remove_dir_all`], even if it contains read-only directories.
 pub(crate) fn remove_all(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
@@ -126,7 +125,7 @@ pub(crate) fn remove_all(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Lets the owner change a directory and all below it.
+/// Makes a directory and all directories below it writable for the owner.
 fn make_writable(directory: &Path) {
     // Failures show in the removal that follows.
     let _ = fs::set_permissions(directory, Permissions::from_mode(0o700));

@@ -16,7 +16,7 @@ import mlrun_projects  # noqa: E402
 
 def run_fold(fold, arguments, parent):
     parameters = {"fold": fold, "folds": arguments.folds, "alpha": arguments.alpha}
-    # The folds need what this program needs, so they run in the same environment.
+    # The folds have the same requirements as this program, so they share its environment.
     return mlrun_projects.run(
         PROJECT, "fold", parameters, env_manager="local", run_name=f"fold {fold}", parent_run_id=parent
     )

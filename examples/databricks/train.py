@@ -1,4 +1,4 @@
-"""Goes down a parabola, and records each step in the run that the project was started with."""
+"""Descends a parabola and records each step in the project's run."""
 
 import argparse
 

@@ -15,7 +15,7 @@ def main():
     parser.add_argument("--steps", type=int, required=True)
     arguments = parser.parse_args()
     slope = offset = 0.0
-    # The run is the one that was created outside of the container.
+    # This is the run that mlrun created outside of the container.
     with mlflow.start_run():
         for step in range(arguments.steps):
             errors = [(slope * x + offset - y, x) for x, y in POINTS]

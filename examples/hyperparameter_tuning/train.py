@@ -26,7 +26,7 @@ def main():
             weights -= arguments.learning_rate * gradient
             loss = float(((test_features @ weights - test_target) ** 2).mean())
             mlflow.log_metric("loss", loss, step=epoch)
-            time.sleep(0.2)  # real epochs take longer still
+            time.sleep(0.2)  # real epochs take longer
 
 
 if __name__ == "__main__":

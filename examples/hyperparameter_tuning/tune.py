@@ -14,7 +14,7 @@ PROJECT = Path(__file__).resolve().parent
 sys.path.insert(0, str(PROJECT.parent / "python_driver"))
 import mlrun_projects  # noqa: E402
 
-# A run is judged when it has logged so many losses.
+# How many losses a run must log before it is judged.
 WARM_UP = 3
 
 
@@ -35,12 +35,12 @@ def is_bad(own, others):
 
 
 def search(client, rates, parallel, epochs):
-    """Runs all rates; gives the losses of every run by its id."""
+    """Runs all rates and returns the losses of every run by its id."""
     waiting, active, seen = list(rates), [], {}
     while waiting or active:
         while waiting and len(active) < parallel:
             parameters = {"learning_rate": waiting.pop(0), "epochs": epochs}
-            # The runs need what this program needs, so they run in the same environment.
+            # The runs have the same requirements as this program, so they share its environment.
             run = mlrun_projects.run(
                 PROJECT, "train", parameters, env_manager="local", synchronous=False, options=["--quiet"]
             )

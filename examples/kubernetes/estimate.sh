@@ -1,4 +1,4 @@
-# Adds up the Leibniz series, which comes near to pi, and tells which run it belongs to.
+# Approximates pi by the Leibniz series, and prints the id of its run.
 echo "run $MLFLOW_RUN_ID"
 awk -v points="$1" 'BEGIN {
   for (n = 0; n < points; n++) sum += (n % 2 ? -4 : 4) / (2 * n + 1)

@@ -1,4 +1,4 @@
-"""Step 1: fetches the measurements and keeps them as the artifact `houses.csv`."""
+"""Step 1: downloads the measurements and stores them as the artifact `houses.csv`."""
 
 import sys
 import tempfile
@@ -18,7 +18,7 @@ def read(source):
 
 
 def main(source):
-    # `mlrun` has created the run and logged the parameters; MLFLOW_RUN_ID tells which one it is.
+    # `mlrun` has created the run and logged the parameters; MLFLOW_RUN_ID is its id.
     with mlflow.start_run(), tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "houses.csv")
         file.write_bytes(read(source))

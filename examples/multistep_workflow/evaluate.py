@@ -1,4 +1,4 @@
-"""Step 4: tries the model on the rows that it has not seen."""
+"""Step 4: evaluates the model on rows that it has not seen."""
 
 import sys
 
@@ -10,7 +10,7 @@ import model
 def main(data, model_uri):
     with mlflow.start_run():
         fitted = model.read(mlflow.artifacts.download_artifacts(model_uri))
-        # A `path` is a file on this machine, whatever the parameter named.
+        # A `path` is always a local file, whatever the parameter named.
         features, target = model.load(data)
         scores = model.scores(target, model.predict(fitted, features))
         mlflow.log_metrics(scores)

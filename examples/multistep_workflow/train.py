@@ -1,4 +1,4 @@
-"""Step 3: fits a model and keeps it as the artifact `model.json`."""
+"""Step 3: fits a model and stores it as the artifact `model.json`."""
 
 import argparse
 import tempfile
@@ -15,7 +15,7 @@ def main():
     parser.add_argument("--alpha", type=float, required=True)
     arguments = parser.parse_args()
     with mlflow.start_run(), tempfile.TemporaryDirectory() as directory:
-        # A `uri` is taken as it is: what lies behind it is fetched here.
+        # A `uri` is passed unchanged, so the program downloads it itself.
         features, target = model.load(mlflow.artifacts.download_artifacts(arguments.data))
         fitted = model.fit(features, target, arguments.alpha)
         mlflow.log_metrics(model.scores(target, model.predict(fitted, features)))

@@ -1,6 +1,6 @@
 """Runs the four steps one after the other, each as a run inside this one.
 
-What a step has made, the next one finds through the tracking API.
+The results of a step reach the next one through the tracking API.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import mlrun_projects  # noqa: E402
 
 
 def step(entry_point, **parameters):
-    # The steps need what this program needs, so they run in the same environment.
+    # The steps have the same requirements as this program, so they share its environment.
     return mlrun_projects.run(PROJECT, entry_point, parameters, env_manager="local", run_name=entry_point)
 
 

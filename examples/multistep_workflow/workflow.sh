@@ -1,6 +1,6 @@
 #!/bin/sh
 # The four steps as a shell script: workflow.sh [ALPHA]
-# Each step's run info, which `mlrun` writes, says where its artifacts are.
+# The `--run-info` file of each step says where its artifacts are.
 set -eu
 project=$(cd "$(dirname "$0")" && pwd)
 alpha=${1:-0.1}

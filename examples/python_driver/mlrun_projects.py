@@ -4,7 +4,7 @@
     print(run.run_id, run.get_status())
     run.wait()
 
-Runs are nested in MLflow's active run, or in `parent_run_id`. Give that in threads, which see no active
+Runs are nested in MLflow's active run, or in `parent_run_id`. Pass it in threads, which do not see the active
 run of another thread.
 """
 
@@ -22,12 +22,12 @@ ENDED = ("FINISHED", "FAILED", "KILLED")
 
 
 class ExecutionException(Exception):
-    """A run that did not end well, or could not be started. The text is what `mlrun` says about it: the error,
-    its causes and the way out."""
+    """A run that failed or could not be started. The text is that of `mlrun`: the error, its causes
+    and a hint."""
 
 
 class SubmittedRun:
-    """A run that has been started. It is in the tracking store from the beginning."""
+    """A started run. It is in the tracking store from the beginning."""
 
     def __init__(self, command, variables):
         self._command = command
@@ -48,9 +48,9 @@ class SubmittedRun:
         return self.info["run_id"]
 
     def wait(self):
-        """Waits for the end; whether the run succeeded.
+        """Waits for the end and returns whether the run succeeded.
 
-        Raises `ExecutionException` if the run could not be carried out, or if its end is not known.
+        Raises `ExecutionException` if the run was not possible, or if its end is unknown.
         """
         self._process.wait()
         self._conclude()
@@ -58,16 +58,16 @@ class SubmittedRun:
             raise ExecutionException(self._error())
         if self.info["status"] not in ENDED:
             self._check_process()
-            # The backend carries on without `mlrun`.
+            # The backend continues without `mlrun`.
             waited = self._mlrun("wait")
             if self._refresh_status() not in ENDED:
-                raise ExecutionException(_error_in(waited.stderr) or f"the end of run '{self.run_id}' is not known")
+                raise ExecutionException(_error_in(waited.stderr) or f"the end of run '{self.run_id}' is unknown")
         return self.info["status"] == "FINISHED"
 
     def get_status(self):
         """`RUNNING`, `FINISHED`, `FAILED` or `KILLED`.
 
-        Raises `ExecutionException` if that is not known, because `mlrun` was killed.
+        Raises `ExecutionException` if it is unknown because `mlrun` was killed.
         """
         if self._process.poll() is None:
             self._read_info()
@@ -79,9 +79,9 @@ class SubmittedRun:
         return self.info["status"]
 
     def cancel(self):
-        """Ends all that the run has started, wherever that is. The run becomes `KILLED`.
+        """Stops everything that the run started, wherever it is. The run becomes `KILLED`.
 
-        Raises `ExecutionException` if it cannot be ended.
+        Raises `ExecutionException` if it cannot be stopped.
         """
         try:
             cancelled = self._mlrun("cancel")
@@ -91,7 +91,7 @@ class SubmittedRun:
         if problem:
             if self._process.poll() is not None:
                 raise ExecutionException(problem)
-            # Where `mlrun cancel` cannot find processes, as outside of Linux.
+            # `mlrun cancel` may not find the processes, for example outside of Linux.
             self._process.terminate()
         self._process.wait()
         self._conclude()
@@ -99,7 +99,7 @@ class SubmittedRun:
             self._refresh_status()
 
     def _wait_for_start(self):
-        # `mlrun` writes the file when the run is in the store, and again when it has ended.
+        # `mlrun` writes the file when the run is in the store, and again when it ends.
         while True:
             has_ended = self._process.poll() is not None
             self._read_info()
@@ -115,7 +115,7 @@ class SubmittedRun:
             return self._error()
         said = None
         if code > 0 and not self.info:
-            # A wrong command line is told on standard error alone. This asks again and starts nothing.
+            # A wrong command line is reported on standard error only. A dry run repeats the error and starts nothing.
             asked = _started(
                 subprocess.run,
                 self._command + ["--dry-run"],
@@ -133,11 +133,11 @@ class SubmittedRun:
         return f"error: {self.info['error']}"
 
     def _check_process(self):
-        """A process that was killed leaves a run behind that nobody ends."""
+        """Raises if `mlrun` was killed: then nobody records the end of the run."""
         code = self._process.returncode
         if code != 0:
             raise ExecutionException(
-                f"error: {_ending(code)}, and nobody has recorded how run '{self.run_id}' ended\n"
+                f"error: {_ending(code)}, so the end of run '{self.run_id}' was not recorded\n"
                 f"hint: `mlrun cancel {self.run_id}` records it as KILLED"
             )
 
@@ -159,8 +159,8 @@ class SubmittedRun:
         return self.info["status"]
 
     def _conclude(self):
-        """Reads what `mlrun` has left when it ended."""
-        # What is known better by now stays.
+        """Reads the final report of `mlrun`."""
+        # A status that is already final stays.
         if self.info.get("status") not in ENDED:
             self._read_info()
         self._directory.cleanup()
@@ -188,9 +188,9 @@ def run(
     parent_run_id=None,
     options=(),
 ):
-    """Runs a project. The arguments are those of `mlflow.projects.run`; `options` are more of `mlrun run`.
+    """Runs a project. The arguments are those of `mlflow.projects.run`; `options` are further options of `mlrun run`.
 
-    Raises `ExecutionException` if no run can be started, or if it is waited for and does not succeed.
+    Raises `ExecutionException` if the run cannot be started or, if synchronous, does not succeed.
     """
     command = [_program(), "run", str(uri)]
     command += ["--entry-point", entry_point, "--backend", backend, *options]
@@ -210,7 +210,7 @@ def run(
         if value is not None:
             command += [option, str(value)]
     parent = parent_run_id or _active_run_id()
-    # `mlflow.start_run()` takes the variable away that would tell.
+    # `mlflow.start_run()` removes the variable.
     variables = os.environ | ({"MLFLOW_RUN_ID": parent} if parent else {})
     submitted = SubmittedRun(command, variables)
     if synchronous and not submitted.wait():
@@ -220,12 +220,12 @@ def run(
 
 
 def _reason(info):
-    """How a run ended that did not succeed."""
+    """Why a run did not succeed."""
     ended = info.get("entry_point") or {}
     if info["status"] == "KILLED":
-        return f"was ended by {ended['interrupted_by']}" if ended.get("interrupted_by") else "was cancelled"
+        return f"was stopped by {ended['interrupted_by']}" if ended.get("interrupted_by") else "was cancelled"
     if ended.get("signal") is not None:
-        return f"failed: the entry point was ended by {_signal_name(ended['signal'])}"
+        return f"failed: the entry point was killed by {_signal_name(ended['signal'])}"
     if ended.get("exit_code"):
         return f"failed: the entry point ended with exit code {ended['exit_code']}"
     return "failed"
@@ -240,7 +240,7 @@ def _active_run_id():
 def _program():
     program = os.environ.get("MLRUN") or shutil.which("mlrun")
     if not program:
-        raise ExecutionException("there is no program 'mlrun' on PATH; set MLRUN to where it is")
+        raise ExecutionException("the program 'mlrun' was not found on PATH; set MLRUN to its path")
     return program
 
 
@@ -248,18 +248,18 @@ def _started(start, command, **options):
     try:
         return start(command, **options)
     except OSError as error:
-        raise ExecutionException(f"cannot start '{command[0]}': {error.strerror}; set MLRUN to where mlrun is") from error
+        raise ExecutionException(f"cannot start '{command[0]}': {error.strerror}; set MLRUN to the path of mlrun") from error
 
 
 def _error_in(stderr):
-    """The error in the lines that `mlrun` writes, without the log before it."""
+    """The error in mlrun's output, without the log before it."""
     lines = [_plain(line) for line in stderr.splitlines()]
     starts = [number for number, line in enumerate(lines) if line.startswith("error: ")]
     return "\n".join(lines[starts[0] :]).strip() if starts else None
 
 
 def _plain(line):
-    """A line as it is without `--log-format json`."""
+    """The line as without `--log-format json`."""
     try:
         return json.loads(line)["message"]
     except (ValueError, TypeError, KeyError):
@@ -268,7 +268,7 @@ def _plain(line):
 
 def _ending(code):
     if code < 0:
-        return f"mlrun was ended by {_signal_name(-code)}"
+        return f"mlrun was killed by {_signal_name(-code)}"
     if code > 128:
         return f"mlrun was interrupted by {_signal_name(code - 128)}"
     return f"mlrun ended with exit code {code}"

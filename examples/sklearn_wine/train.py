@@ -1,4 +1,4 @@
-"""Learns how much alcohol a wine has from what else was measured in it, with an elastic net."""
+"""Predicts the alcohol of a wine from its other measurements, with an elastic net."""
 
 import argparse
 import os
@@ -33,7 +33,7 @@ def main():
     model = make_pipeline(
         StandardScaler(), ElasticNet(alpha=arguments.alpha, l1_ratio=arguments.l1_ratio, random_state=42)
     )
-    # `mlrun` has created the run and logged the parameters; MLFLOW_RUN_ID tells which one it is.
+    # `mlrun` has created the run and logged the parameters; MLFLOW_RUN_ID is its id.
     with mlflow.start_run():
         model.fit(train_x, train_y)
         predicted = model.predict(test_x)

@@ -1,4 +1,4 @@
-//! What every backend can do, and what it is given to run.
+//! The interface of a backend, and the plan that it runs.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,52 +16,52 @@ use crate::events::{Event, Progress};
 use crate::process::Signals;
 use crate::project::{DatabricksSparkJob, ProjectEnvironment};
 
-/// `--backend-config`: JSON of a backend's own.
+/// `--backend-config`: the backend's own settings as JSON.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BackendConfig {
     /// The JSON.
     pub value: Value,
-    /// The file that it was read from, if it was one.
+    /// The file it was read from, if any.
     pub file: Option<PathBuf>,
 }
 
-/// What the command line says to a backend.
+/// Command-line options for a backend.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct BackendOptions<'a> {
     pub config: Option<&'a BackendConfig>,
-    /// Whether to stay until the entry point has ended; the backend's own way where it is `None`.
+    /// Whether to wait for the entry point to finish; `None` for the backend's default.
     pub wait: Option<bool>,
-    /// Do not show what the entry point writes, where it does not run on this machine.
+    /// Do not show the entry point's output (remote backends).
     pub no_logs: bool,
-    /// How long a run may take to start, where a service starts it.
+    /// How long a run may take to start (remote backends).
     pub start_timeout: Option<Duration>,
 }
 
-/// Where a container finds a tracking store of this machine. MLflow's own place.
+/// Where a local tracking store is mounted in a container, as in MLflow.
 pub(crate) const CONTAINER_STORE: &str = "/mlflow/tmp/mlruns";
 
 /// A tracking store on this machine, for a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LocalStore {
     pub directory: PathBuf,
-    /// The store's URI where that directory is [`CONTAINER_STORE`].
+    /// The store's URI when that directory is mounted at [`CONTAINER_STORE`].
     pub uri: String,
 }
 
-/// A project and how it was called, for backends that have another program run it.
+/// A project and its arguments, for backends that pass them to another program.
 #[derive(Debug, Clone)]
 pub(crate) struct ProjectCall {
     pub project_name: Option<String>,
-    /// The project's URI as it was given, without credentials.
+    /// The project's URI as given, without credentials.
     pub uri: String,
     pub entry_point: String,
-    /// The parameters that were given, as they were given.
+    /// The parameters as given.
     pub parameters: Vec<(String, String)>,
     pub env_manager: Option<EnvManager>,
     pub spark_job: Option<DatabricksSparkJob>,
 }
 
-/// All that is needed to run an entry point.
+/// Everything needed to run an entry point.
 #[derive(Debug, Clone)]
 pub(crate) struct LaunchPlan {
     pub run: RunInfo,
@@ -70,15 +70,15 @@ pub(crate) struct LaunchPlan {
     pub command: String,
     pub directory: PathBuf,
     pub environment: PreparedEnv,
-    /// Environment variables for the command. They win over those of the environment.
+    /// Environment variables for the command. They override those of the environment.
     pub variables: Vec<(String, String)>,
-    /// The directory with the data that the command reads, where it was downloaded for this run.
+    /// The directory with data that was downloaded for this run, if any.
     pub data_directory: Option<PathBuf>,
-    /// The tracking store, where it is on this machine.
+    /// The tracking store, if it is on this machine.
     pub local_store: Option<LocalStore>,
-    /// The Databricks workspace that the tracking store is in, for a command that runs on this machine.
+    /// The Databricks workspace of the tracking store, for a command that runs on this machine.
     pub workspace: Option<WorkspaceAccess>,
-    /// The files that keep what the command writes, where that is asked for.
+    /// The files that keep the command's output, if requested.
     pub output_log: Option<OutputLog>,
 }
 
@@ -117,55 +117,52 @@ impl LaunchPlan {
 /// A place where entry points run.
 #[async_trait]
 pub(crate) trait Backend: Send + Sync {
-    /// The name, as `--backend` spells it.
+    /// The value of `--backend`.
     fn name(&self) -> &'static str;
 
-    /// Whether entry points run on this machine, below this process.
+    /// Whether entry points run on this machine, as children of this process.
     fn runs_here(&self) -> bool {
         false
     }
 
-    /// Whether mlrun stays until the entry point has ended.
+    /// Whether mlrun waits for the entry point to finish.
     fn waits(&self) -> bool {
         true
     }
 
-    /// Whether the project is handed over as a whole to an `mlflow run` elsewhere, which finds the files
-    /// of parameters and prepares the environment there.
+    /// Whether an `mlflow run` elsewhere gets the whole project, resolves its parameters and prepares its
+    /// environment.
     fn hands_project_over(&self) -> bool {
         false
     }
 
-    /// Refuses a project whose environment the backend cannot provide, before anything else is asked about it.
+    /// Rejects a project whose environment the backend cannot provide, before any other check.
     fn check_environment(&self, _environment: &ProjectEnvironment) -> Result<(), BackendError> {
         Ok(())
     }
 
-    /// Where the image of a container is pushed to, if the backend takes it from there.
+    /// The repository that the container's image is pushed to, if the backend pulls it from one.
     fn image_repository(&self) -> Option<&str> {
         None
     }
 
-    /// Checks what can be checked before the run is created. `plan` is of a placeholder run; nothing is
-    /// changed anywhere.
+    /// Checks everything possible before the run is created. `plan` has a placeholder run. Changes nothing.
     async fn check(&self, _plan: &LaunchPlan, _progress: &dyn Progress) -> Result<(), BackendError> {
         Ok(())
     }
 
-    /// What a dry run shows besides, such as a request to a service: titles and texts, without
-    /// secrets. `plan` is of a placeholder run.
+    /// Further titles and texts for a dry run, such as a request to a service, without secrets. `plan` has a
+    /// placeholder run.
     fn preview(&self, _plan: &LaunchPlan) -> Result<Vec<(&'static str, String)>, BackendError> {
         Ok(Vec::new())
     }
 
-    /// Brings what the entry point needs to where it will run. Comes before the launch of the same plan,
-    /// and may be given up at any point.
+    /// Uploads what the entry point needs. Called before the launch of the same plan; may be aborted at any point.
     async fn stage(&self, _plan: &LaunchPlan, _progress: &dyn Progress) -> Result<(), BackendError> {
         Ok(())
     }
 
-    /// Starts the entry point. Where that takes long, a termination signal in the meantime ends the
-    /// attempt, and what it may have started already.
+    /// Starts the entry point. A termination signal during a slow start aborts it and stops what it may have started.
     async fn launch(
         &self,
         plan: LaunchPlan,

@@ -4,19 +4,19 @@ use std::error::Error;
 use std::io;
 
 use crate::entities::{RunId, RunStatus};
+use crate::nearest::nearest;
 use crate::process::ProcessError;
 use crate::project::Location;
 
 /// Why a backend cannot run an entry point.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
-    #[error("there is no backend '{name}'; supported are {}", supported.join(", "))]
+    #[error("unknown backend '{name}'")]
     Unknown {
         name: String,
-        /// The names that there are; the first is that of the default.
         supported: &'static [&'static str],
     },
-    #[error("run '{run_id}' cannot be found where it runs: {reason}")]
+    #[error("cannot find run '{run_id}' on its backend: {reason}")]
     NotAttachable { run_id: RunId, reason: String },
     #[error(transparent)]
     Service(Box<ServiceError>),
@@ -25,13 +25,13 @@ pub enum BackendError {
         #[from]
         source: ProcessError,
     },
-    #[error("cannot write a temporary file for the container")]
+    #[error("cannot write a temporary file")]
     Temporary {
         #[source]
         source: io::Error,
     },
-    /// The engine could not make the container; it has said why.
-    #[error("{program} could not make the container (its own words are above)")]
+    /// The engine could not create the container and has printed why.
+    #[error("{program} could not create the container (see its message above)")]
     NoContainer { program: String },
 }
 
@@ -42,8 +42,8 @@ impl From<ServiceError> for BackendError {
 }
 
 impl BackendError {
-    /// The status of a run that went wrong so: `RUNNING` if it may go on without this program, `KILLED`
-    /// if somebody else ended it where it runs.
+    /// The run's status after this error: `RUNNING` if it may continue without this program, `KILLED` if
+    /// somebody else stopped it.
     pub fn run_status(&self) -> RunStatus {
         match self {
             Self::Service(error) => error.status,
@@ -51,7 +51,7 @@ impl BackendError {
         }
     }
 
-    /// The place in a file that the error is about, if there is one.
+    /// The place in a file that caused the error, if any.
     pub fn location(&self) -> Option<&Location> {
         match self {
             Self::Service(error) => error.place.as_ref(),
@@ -59,19 +59,19 @@ impl BackendError {
         }
     }
 
-    /// What the person can do about it.
+    /// What the user can do.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unknown { supported, .. } => Some(format!(
-                "pass one of them, or leave --backend out for '{}'",
-                supported[0]
-            )),
+            Self::Unknown { name, supported } => Some(match nearest(name, supported.iter().copied()) {
+                Some(meant) => format!("did you mean '{meant}'?"),
+                None => format!("use one of: {}", supported.join(", ")),
+            }),
             Self::NotAttachable { .. } => None,
             Self::Service(error) => error.hint.clone(),
             Self::Command { source } => source.hint(),
             Self::Temporary { .. } => Some("set TMPDIR to a directory that you can write to".to_owned()),
             Self::NoContainer { .. } => Some(
-                "check the values of -A, and volumes in the MLproject file; --dry-run shows the whole command"
+                "check -A and the volumes in the MLproject file; --dry-run prints the whole command"
                     .to_owned(),
             ),
         }
@@ -85,7 +85,7 @@ pub struct ServiceError {
     problem: String,
     hint: Option<String>,
     source: Option<Box<dyn Error + Send + Sync>>,
-    /// The place in a file that it is about, if there is one.
+    /// The place in a file that caused it, if any.
     place: Option<Location>,
     status: RunStatus,
 }
@@ -105,7 +105,7 @@ impl ServiceError {
         }
     }
 
-    /// A mistake that the person can correct.
+    /// A mistake that the user can correct.
     pub(super) fn setup(problem: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::failed(problem, Some(hint.into()), None)
     }
@@ -114,7 +114,7 @@ impl ServiceError {
         Self { place, ..self }
     }
 
-    /// The run has this status: `RUNNING` if it goes on without this program, `KILLED` if somebody ended it there.
+    /// Sets the run's status: `RUNNING` if it continues without this program, `KILLED` if somebody stopped it.
     pub(super) fn with_status(self, status: RunStatus) -> Self {
         Self { status, ..self }
     }

@@ -7,7 +7,7 @@ use super::{Backend, BackendError, Launch, LaunchPlan, SubmittedRun, docker};
 use crate::events::Progress;
 use crate::process::{Ended, ProcessGroup, ProgramCall, Signals};
 
-/// The name, as `--backend` spells it.
+/// The value of `--backend`.
 pub(super) const NAME: &str = "local";
 
 /// Runs entry points as processes below this one.

@@ -21,19 +21,18 @@ pub(crate) use self::submitted_run::{Launch, RemoteRun, RunState, SubmittedRun};
 
 use crate::entities::{RunId, tag};
 
-/// The names that `--backend` takes, in the order of the documentation.
+/// The values of `--backend`, in the order of the documentation.
 pub(crate) const BACKEND_NAMES: [&str; 3] = [local::NAME, databricks::NAME, kubernetes::NAME];
 
-/// The name of the backend that a run gets if none is asked for.
+/// The default backend.
 pub(crate) const DEFAULT: &str = local::NAME;
 
-/// Whether the backend with this name runs entry points on this machine, below the process that asks for it.
+/// Whether this backend runs entry points on this machine, as children of this process.
 pub(crate) fn runs_here(name: &str) -> bool {
     name == local::NAME
 }
 
-/// What makes no sense in a call that asks for the backend with this name, and what to do instead: as far as
-/// that can be told before the backend is made.
+/// A usage error for this backend and its hint, as far as known before the backend is created.
 pub(crate) fn misuse(
     name: &str,
     has_config: bool,
@@ -42,11 +41,12 @@ pub(crate) fn misuse(
     match name {
         kubernetes::NAME if !has_config => Some((
             "the kubernetes backend needs --backend-config",
-            "name a JSON file with repository-uri and kube-job-template-path: -c config.json",
+            "pass a JSON file with repository-uri and kube-job-template-path: -c config.json",
         )),
         local::NAME if is_left_alone => Some((
-            "--no-wait: a local run lasts as long as mlrun",
-            "put mlrun into the background (`mlrun run … &`, `nohup`, a batch queue); `mlrun status`, `wait` and `cancel` find the run there too",
+            "--no-wait does not work for local runs: they end with mlrun",
+            "start mlrun in the background: `mlrun run … &`, `nohup` or a batch queue; `mlrun status`, `wait` and \
+            `cancel` find the run",
         )),
         _ => None,
     }
@@ -55,7 +55,7 @@ pub(crate) fn misuse(
 /// The backend with this name.
 ///
 /// # Errors
-/// There is none, or its configuration is not what it needs.
+/// The name is unknown, or the configuration is invalid.
 pub(crate) fn by_name(name: &str, options: BackendOptions<'_>) -> Result<Box<dyn Backend>, BackendError> {
     match name {
         local::NAME => Ok(Box::new(local::Local)),
@@ -68,10 +68,10 @@ pub(crate) fn by_name(name: &str, options: BackendOptions<'_>) -> Result<Box<dyn
     }
 }
 
-/// The run that has these tags, where it runs.
+/// The run on its backend, found by its tags.
 ///
 /// # Errors
-/// The tags name no backend, or not what it needs to find the run.
+/// The tags do not name a backend, or not what it needs to find the run.
 pub(crate) fn attach(
     run_id: &RunId,
     tags: &[(String, String)],
@@ -90,11 +90,11 @@ pub(crate) fn attach(
     let reason = match value(tag::PROJECT_BACKEND) {
         Some(kubernetes::NAME) => match kubernetes::KubernetesRun::from_tags(value) {
             Some(run) => return Ok(Box::new(run)),
-            None => "its tags do not name a Job; mlflow run leaves none".to_owned(),
+            None => "its tags do not name a Job; `mlflow run` sets no such tags".to_owned(),
         },
-        Some(backend) => format!("its backend '{backend}' keeps nothing to find it by"),
+        Some(backend) => format!("backend '{backend}' records nothing to find it by"),
         None => format!(
-            "it has no tag {}; it was not started as a project",
+            "it has no tag {}, so it was not started as a project",
             tag::PROJECT_BACKEND
         ),
     };
@@ -114,14 +114,8 @@ mod tests {
             ("local", Ok("local")),
             ("databricks", Err("the databricks backend needs --backend-config")),
             ("kubernetes", Err("the kubernetes backend needs --backend-config")),
-            (
-                "slurm",
-                Err("there is no backend 'slurm'; supported are local, databricks, kubernetes"),
-            ),
-            (
-                "",
-                Err("there is no backend ''; supported are local, databricks, kubernetes"),
-            ),
+            ("slurm", Err("unknown backend 'slurm'")),
+            ("", Err("unknown backend ''")),
         ] {
             let found = by_name(name, BackendOptions::default())
                 .map(|backend| backend.name())

@@ -1,5 +1,4 @@
-//! What an entry point writes, shown and kept in files where that is asked for: by a program of this machine, or
-//! passed on by a service.
+//! The entry point's output, shown and, if requested, kept in files: of a local program, or relayed from a service.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -9,17 +8,17 @@ use super::BackendError;
 use crate::events::Progress;
 use crate::process::{Copies, ProcessGroup, ProgramCall, Tee};
 
-/// The files that keep what an entry point writes.
+/// The files that keep the entry point's output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OutputLog {
     pub stdout: PathBuf,
     pub stderr: PathBuf,
-    /// What it writes to either, where the backend does not tell them apart.
+    /// Both streams, if the backend does not separate them.
     pub both: PathBuf,
 }
 
 impl OutputLog {
-    /// The files in this directory. Each exists once there is something to keep in it.
+    /// The files in this directory. Each is created when the first output arrives.
     pub(crate) fn in_directory(directory: &Path) -> Self {
         Self {
             stdout: directory.join("stdout.txt"),
@@ -29,12 +28,12 @@ impl OutputLog {
     }
 }
 
-/// The copies that are made of what an entry point writes, if any are.
+/// The copies of the entry point's output, if any.
 #[derive(Debug, Default)]
 pub(super) struct TeedOutput(Option<Copies>);
 
 impl TeedOutput {
-    /// Starts a program; what it writes goes into the files too, where there are some.
+    /// Starts a program; with a log, its output goes to the log files too.
     pub(super) fn spawn(
         call: &ProgramCall,
         log: Option<&OutputLog>,
@@ -51,7 +50,7 @@ impl TeedOutput {
         Ok((group, Self(Some(copies))))
     }
 
-    /// Waits until all that the program wrote is copied.
+    /// Waits until all of the program's output is copied.
     pub(super) async fn finish(&mut self, progress: &dyn Progress) {
         if let Some(copies) = self.0.take()
             && let Err(error) = copies.finish().await
@@ -61,7 +60,7 @@ impl TeedOutput {
     }
 }
 
-/// Where the output goes that a service passes on. Services do not tell the two streams apart.
+/// Where the output of a service goes. Services do not separate the two streams.
 #[derive(Debug)]
 pub(super) struct RelayedOutput {
     is_shown: bool,
@@ -96,7 +95,7 @@ impl RelayedOutput {
         self.file.is_some()
     }
 
-    /// Passes on what has come. A file that cannot be written is told once and given up.
+    /// Relays output. A file that cannot be written is reported once and then dropped.
     pub(super) fn take(&mut self, bytes: &[u8], progress: &dyn Progress) {
         if self.is_shown {
             progress.output(bytes);
@@ -110,7 +109,7 @@ impl RelayedOutput {
     }
 }
 
-/// The warning about a file that could not take all of the output.
+/// The warning about an incomplete output file.
 pub(super) fn not_whole(error: &io::Error) -> String {
-    format!("the logs of the entry point are not whole: a temporary file cannot be written ({error})")
+    format!("the entry point's logs are incomplete: cannot write a temporary file ({error})")
 }

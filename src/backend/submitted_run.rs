@@ -1,4 +1,4 @@
-//! An entry point that runs.
+//! A started entry point.
 
 use async_trait::async_trait;
 
@@ -7,30 +7,30 @@ use crate::entities::RunStatus;
 use crate::events::Progress;
 use crate::process::{Ended, Interruptible, Signals};
 
-/// An entry point that has been started, or the signal that came first.
+/// A started entry point, or the signal that arrived first.
 pub(crate) type Launch = Interruptible<Box<dyn SubmittedRun>>;
 
-/// An entry point that this process has started, or another one, by whose tags it was found.
+/// An entry point that this process started, or that another process started and whose tags identify it.
 ///
-/// One that runs below this process ends with it: it has no place, and only its end is asked for.
+/// A child of this process has no remote identity; only `wait` is called on it.
 #[async_trait]
 pub(crate) trait SubmittedRun: Send {
-    /// Waits for its end and shows what it writes. A termination signal ends it if this process has started
-    /// it; otherwise it ends the waiting only, and the run goes on.
+    /// Waits until it finishes and shows its output. A termination signal stops it if this process started it;
+    /// otherwise only the waiting stops.
     ///
     /// # Errors
-    /// Its end cannot be known, or the backend ended it for a reason of its own.
+    /// Its result cannot be determined, or the backend stopped it.
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError>;
 
-    /// Where it goes on without this process that has started it.
+    /// Its identity on the backend, if it can outlive this process.
     fn remote(&self) -> Option<RemoteRun> {
         None
     }
 
-    /// Asks how it stands.
+    /// Asks for its status.
     ///
     /// # Errors
-    /// The backend cannot be asked, or knows no such run.
+    /// The backend does not answer, or does not know the run.
     async fn status(&mut self) -> Result<RunState, BackendError> {
         Ok(RunState {
             status: RunStatus::Running,
@@ -38,10 +38,10 @@ pub(crate) trait SubmittedRun: Send {
         })
     }
 
-    /// Ends it, with all that belongs to it, and waits for that for a while. Whether it was still there.
+    /// Stops it with everything that belongs to it and waits a while for that. Returns whether it still existed.
     ///
     /// # Errors
-    /// The backend refuses, or cannot be reached.
+    /// The backend refuses, or is not reachable.
     async fn cancel(&mut self, _progress: &dyn Progress) -> Result<bool, BackendError> {
         Ok(false)
     }
@@ -49,15 +49,15 @@ pub(crate) trait SubmittedRun: Send {
 
 /// A run as a service has it.
 pub(crate) struct RemoteRun {
-    /// Tags that lead to it, for the run in the tracking store.
+    /// Tags that identify it, for the run in the tracking store.
     pub tags: Vec<(String, String)>,
-    /// What it is there, for a person: such as `the Databricks job run 17`.
+    /// Its name for a person, such as `Databricks job run 17`.
     pub name: String,
-    /// How a person ends it without this program.
+    /// How to stop it without this program.
     pub by_hand: String,
 }
 
-/// What a backend knows of a run.
+/// What a backend knows about a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RunState {
     /// The run's state as the backend sees it.

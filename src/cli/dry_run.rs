@@ -1,4 +1,4 @@
-//! `--dry-run`: what a run would do.
+//! `--dry-run`: the plan of a run.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -44,21 +44,21 @@ pub(crate) async fn show(
         text(&preview, Stream::Stdout.width())
     };
     printer::write_large_stdout(text).await?;
-    // What the store refuses it would refuse to a run too. One that cannot be reached may be there later.
+    // What the store rejects now, it would reject in a run. An unreachable store may be back later.
     match preview.store.problem {
         Some(RunError::Tracking(error)) if error.is_of_store() => Err(RunError::from(error).into()),
         _ => Ok(()),
     }
 }
 
-/// All that is shown.
+/// Everything that is shown.
 struct Preview<'a> {
     plan: &'a RunPlan,
     parameters: Vec<ShownParameter<'a>>,
     store: StorePreview,
-    /// What the shell runs on this machine, or what the entry point's command is elsewhere.
+    /// The local shell command, or the entry point's command on another backend.
     command: String,
-    /// The program that makes the container, and its arguments.
+    /// The command line that starts the container.
     container: Option<Vec<String>>,
     /// Titles and texts.
     of_backend: Vec<(&'static str, String)>,
@@ -67,11 +67,11 @@ struct Preview<'a> {
 /// A parameter of the run.
 struct ShownParameter<'a> {
     name: &'a str,
-    /// What the run records.
+    /// The recorded value.
     recorded: &'a str,
-    /// What the command gets; of data that is still to be downloaded, the path that it will have.
+    /// The command's value; for data to be downloaded, its future path.
     value: Cow<'a, str>,
-    /// The declared type; nothing where the parameter is not declared.
+    /// The declared type; `None` for an undeclared parameter.
     parameter_type: Option<&'a ParameterType>,
     origin: ParameterOrigin,
 }
@@ -122,12 +122,12 @@ fn shown_value<'a>(plan: &RunPlan, value: &'a ParameterValue) -> Cow<'a, str> {
     }
 }
 
-/// How far the parts below a title are indented.
+/// The indentation of the parts below a title.
 const INDENT: usize = 2;
 
-/// The plan for a person. Commands and requests stand in it as they are, however long their lines are.
+/// The plan for a person. Commands and requests are shown unchanged, however long their lines are.
 fn text(preview: &Preview<'_>, width: usize) -> String {
-    // Paths and URIs stay whole too.
+    // Paths and URIs are not wrapped either.
     let mut text = columns(&head(preview), 0, usize::MAX);
     let plan = preview.plan;
     text.push_str(&format!(
@@ -140,7 +140,7 @@ fn text(preview: &Preview<'_>, width: usize) -> String {
     }
     text.push_str(&block(&preview.command));
     if let Some(words) = &preview.container {
-        // Also those words are quoted that act on a terminal.
+        // Words that would act on a terminal are quoted too.
         let words: Vec<_> = words.iter().map(|word| escape::shell_word(word)).collect();
         text.push_str(&format!("\ncontainer\n{}", block(&words.join(" "))));
     }
@@ -162,7 +162,7 @@ fn head(preview: &Preview<'_>) -> Vec<Vec<String>> {
     rows.push((
         "directory",
         if plan.work_dir.is_temporary() {
-            "a temporary one, removed when the run ends".to_owned()
+            "temporary; removed after the run".to_owned()
         } else {
             plan.work_dir.path().display().to_string()
         },
@@ -175,22 +175,22 @@ fn head(preview: &Preview<'_>) -> Vec<Vec<String>> {
             let status = preview
                 .store
                 .run_status
-                .map(|status| format!(" (there already, {status})"));
+                .map(|status| format!(" (exists, {status})"));
             rows.push(("run", format!("{run_id}{}", status.unwrap_or_default())));
         }
         None => rows.push(("experiment", experiment(preview))),
     }
     rows.extend(plan.request.run_name.clone().map(|name| ("run name", name)));
-    // What the store itself says is told as an error.
+    // What the store itself answers is reported as an error.
     if let Some(problem) = preview
         .store
         .problem
         .as_ref()
         .filter(|_| preview.store.store_exists.is_none())
     {
-        rows.push(("", format!("not known: {problem}")));
+        rows.push(("", format!("unknown: {problem}")));
     } else if preview.store.is_silent {
-        rows.push(("", "not known: the store does not answer".to_owned()));
+        rows.push(("", "unknown: the store does not answer".to_owned()));
     }
     if plan.request.reuse && preview.store.problem.is_none() && !preview.store.is_silent {
         rows.push(("reuse", reuse(&preview.store)));
@@ -210,7 +210,7 @@ fn head(preview: &Preview<'_>) -> Vec<Vec<String>> {
 fn tracking_store(preview: &Preview<'_>) -> String {
     let uri = &preview.plan.tracking_uri;
     match preview.store.store_exists {
-        Some(false) => format!("{uri} (to be made)"),
+        Some(false) => format!("{uri} (will be created)"),
         _ => uri.to_string(),
     }
 }
@@ -218,22 +218,22 @@ fn tracking_store(preview: &Preview<'_>) -> String {
 fn experiment(preview: &Preview<'_>) -> String {
     let store = &preview.store;
     let name = match &preview.plan.experiment {
-        ExperimentSelector::Default => "the default one".to_owned(),
+        ExperimentSelector::Default => "Default".to_owned(),
         ExperimentSelector::Id(id) => return id.to_string(),
         ExperimentSelector::Name(name) => format!("'{name}'"),
     };
     match (store.experiment_exists, &store.experiment_id) {
         (Some(true), Some(id)) => format!("{name} ({id})"),
-        (Some(false), _) => format!("{name} (to be made)"),
-        _ => format!("{name} (made when it is missing)"),
+        (Some(false), _) => format!("{name} (will be created)"),
+        _ => format!("{name} (created if it does not exist)"),
     }
 }
 
 fn reuse(store: &StorePreview) -> String {
     match (&store.reusable_run, &store.reason_against_reuse) {
-        (Some(run_id), _) => format!("run {run_id} has done this: nothing would be run"),
+        (Some(run_id), _) => format!("run {run_id} matches, so nothing would run"),
         (None, Some(reason)) => format!("no run: {reason}"),
-        (None, None) => "no run: no finished one of the experiment has done this".to_owned(),
+        (None, None) => "no run: no finished run of the experiment matches".to_owned(),
     }
 }
 
@@ -265,7 +265,7 @@ fn block(text: &str) -> String {
         .collect()
 }
 
-/// The plan for programs. Fields are added from version to version; none changes its meaning.
+/// The plan as JSON. New versions may add fields, but never change their meaning.
 fn object(preview: &Preview<'_>) -> Value {
     let plan = preview.plan;
     let source = plan.work_dir.source();

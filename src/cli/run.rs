@@ -24,7 +24,7 @@ use crate::runner::{
 };
 use crate::tracking::TrackingStore;
 
-/// Runs a project, and reports it to the file that `--run-info` names.
+/// Runs a project and reports the result to the `--run-info` file.
 pub(crate) async fn run(
     request: RunRequest,
     settings: RunSettings,
@@ -38,7 +38,7 @@ pub(crate) async fn run(
     report.conclude(outcome, |failure| printer.failure(&failure))
 }
 
-/// Runs a project. Every way out after the run's creation gives the run its end status.
+/// Runs a project. After the run's creation, every path gives the run an end status.
 async fn carry_out(
     request: RunRequest,
     settings: &RunSettings,
@@ -100,7 +100,7 @@ fn is_inside_another(run_id: &RunId) -> bool {
     env_vars::non_empty(env_vars::MLFLOW_RUN_ID).is_some_and(|outer| outer != run_id.as_str())
 }
 
-/// Tells of a failure for which there is no ending of a run. An interruption is none.
+/// Reports a failure without a run ending. An interruption is not a failure.
 fn without_ending(failure: Failure, report: &mut RunReport, printer: &Printer) -> Result<Outcome, Failure> {
     match failure.run_error() {
         Some(error @ (RunError::Interrupted { signal } | RunError::InterruptedInCreation { signal })) => {
@@ -116,8 +116,8 @@ fn without_ending(failure: Failure, report: &mut RunReport, printer: &Printer) -
     Err(failure)
 }
 
-/// Waits for the run's end; reports what becomes known meanwhile. Ends the run when its time is over, as
-/// `SIGTERM` does, and tells whether that was so.
+/// Waits for the run's end and reports new details meanwhile. Stops the run like `SIGTERM` after the limit, and
+/// returns whether it did.
 async fn follow(
     submitted: &SubmittedRun,
     limit: Option<Duration>,
@@ -160,7 +160,7 @@ async fn follow(
 
 /// Ends a run that nothing can be done for.
 async fn give_up(created: &CreatedRun, signals: &mut Signals, printer: &Printer) {
-    // That its end cannot be recorded weighs less than why it ends.
+    // The reason of the failure matters more than that it cannot be recorded.
     if let Err(error) = created.fail(signals, printer).await {
         printer.failure(&Failure::from(error));
     }
@@ -168,7 +168,7 @@ async fn give_up(created: &CreatedRun, signals: &mut Signals, printer: &Printer)
     tell_pages(created.store.as_ref(), &created.info, printer);
 }
 
-/// A failure outweighs everything; an end that could not be recorded outweighs success.
+/// A failure takes precedence; then an end that could not be recorded.
 fn outcome_of(ending: RunEnding, exit_code: ExitCodeName, printer: &Printer) -> Result<Outcome, Failure> {
     let launched = ending.launched?;
     if let Launched::Exited(exit) = launched
@@ -246,7 +246,7 @@ fn tell_end(ending: &RunEnding, submitted: &SubmittedRun, backend: &str, printer
                 status: info.status.as_str(),
             },
             &format!(
-                "=== Run (ID '{run_id}') is reused: it {} with the same entry point, values and commit ===",
+                "=== Run (ID '{run_id}') is reused: it {} with the same entry point, parameters and commit ===",
                 info.status
             ),
         ),
@@ -265,17 +265,17 @@ fn tell_end(ending: &RunEnding, submitted: &SubmittedRun, backend: &str, printer
     {
         printer.warning(&match status {
             RunStatus::Failed | RunStatus::Killed if end.keep_failure => {
-                format!("the entry point ended its own run as {status}; that status is kept")
+                format!("the entry point itself set the run's status to {status}; keeping it")
             }
             _ => format!(
-                "the tracking store cannot hold the status {}; it holds {status}",
+                "the tracking store does not support the status {}; it recorded {status}",
                 end.status
             ),
         });
     }
 }
 
-/// Tells why the store does not know of the end.
+/// Reports why the store did not record the end.
 fn tell_unrecorded(ending: &RunEnding, printer: &Printer) {
     if let Err(error) = &ending.recorded {
         printer.failure(&Failure::from(Arc::clone(error)));
@@ -291,9 +291,8 @@ fn tell_pages(store: &dyn TrackingStore, info: &RunInfo, printer: &Printer) {
     }
 }
 
-/// Warns where the program of a Slurm job is another one than mlrun, and one that `SIGTERM` ends at
-/// once: Slurm asks only that one to end where it uses cgroups, and kills the rest when it is gone.
-/// Slurm names it in `SLURM_TASK_PID`.
+/// Warns if a Slurm job's own program is not mlrun and `SIGTERM` would stop it at once: with cgroups, Slurm
+/// signals only that program, and kills the rest when it exits. Its id is in `SLURM_TASK_PID`.
 fn warn_of_slurm(printer: &Printer) {
     let task = env_vars::non_empty(env_vars::SLURM_TASK_PID).and_then(|text| text.parse().ok());
     let Some(task) = task.and_then(Pid::from_raw).filter(|task| *task != getpid()) else {
@@ -301,8 +300,8 @@ fn warn_of_slurm(printer: &Printer) {
     };
     if let Some(program) = ended_by(task, Signal::TERM) {
         printer.warning(&format!(
-            "Slurm will ask only '{program}' (process {task}) to end, and then kill mlrun: start it as \
-             `exec mlrun run …` or `srun mlrun run …`, so that its run can be ended well"
+            "Slurm signals only '{program}' (process {task}) and then kills mlrun; start mlrun with `exec mlrun \
+            run …` or `srun mlrun run …`, so that it can stop the run cleanly"
         ));
     }
 }

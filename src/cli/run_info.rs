@@ -1,4 +1,4 @@
-//! `--run-info FILE`: what became of a run, for a script.
+//! `--run-info FILE`: the result of a run as JSON, for scripts.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -13,15 +13,15 @@ use crate::entities::{RunInfo, RunStatus, tag};
 use crate::process::ProgramExit;
 use crate::runner::{CreatedRun, Launched, RunDetails, RunEnding, RunPlan};
 
-/// The file that `--run-info` names, and its content: written when the run has begun, and again when
-/// more is known. A reader sees the old content or the new one, never a part.
+/// The `--run-info` file and its content: written when the run starts, and again when more is known. Readers
+/// see the old or the new content, never a part.
 #[derive(Debug, Default)]
 pub(crate) struct RunReport {
     path: Option<PathBuf>,
     content: Content,
 }
 
-/// The file's content. What is not known is null.
+/// The file's content. Unknown values are null.
 #[derive(Debug, Default, Serialize)]
 struct Content {
     run_id: Option<String>,
@@ -29,13 +29,13 @@ struct Content {
     run_name: Option<String>,
     tracking_uri: Option<String>,
     artifact_uri: Option<String>,
-    /// The run's, as the store has it.
+    /// The run's status in the store.
     status: Option<&'static str>,
-    /// The program's own.
+    /// The exit code of mlrun.
     exit_code: Option<u8>,
-    /// Whether the run is an earlier one, and nothing was done.
+    /// Whether an earlier run was reused.
     reused: bool,
-    /// Why the run could not be carried out.
+    /// Why the run was not possible.
     error: Option<String>,
     entry_point: EntryPointReport,
     source: SourceReport,
@@ -46,7 +46,7 @@ struct Content {
     mlrun_version: &'static str,
 }
 
-/// The entry point and how it ended: by itself, by a signal, or with the run.
+/// The entry point and how it ended: by itself, by a signal, or by an interruption of the run.
 #[derive(Debug, Default, Serialize)]
 struct EntryPointReport {
     name: Option<String>,
@@ -75,7 +75,7 @@ struct EnvironmentReport {
 #[derive(Debug, Default, Serialize)]
 struct BackendReport {
     name: Option<&'static str>,
-    /// What it calls the run: tags of the run with their values.
+    /// The run's identity on the backend, as tags of the run.
     ids: BTreeMap<String, String>,
 }
 
@@ -88,7 +88,7 @@ struct TimingsReport {
 }
 
 impl RunReport {
-    /// A report of which nothing is known yet. Without a path nothing is ever written.
+    /// An empty report. Without a path, nothing is ever written.
     pub(crate) fn new(path: Option<PathBuf>) -> Self {
         Self {
             path,
@@ -99,7 +99,7 @@ impl RunReport {
         }
     }
 
-    /// Makes sure that the file can be written, before there is a run.
+    /// Checks that the file can be written, before the run is created.
     pub(crate) fn check(&mut self) -> Result<(), Failure> {
         self.try_to(|path, _| {
             if path.is_dir() {
@@ -109,7 +109,7 @@ impl RunReport {
         })
     }
 
-    /// Takes over what will be done.
+    /// Adds the plan.
     pub(crate) fn planned(&mut self, plan: &RunPlan) {
         let source = plan.work_dir.source();
         let is_container = plan.environment.container().is_some();
@@ -136,7 +136,7 @@ impl RunReport {
         content.backend.name = Some(plan.backend.name());
     }
 
-    /// Takes over the run that was created.
+    /// Adds the created run.
     pub(crate) fn created(&mut self, created: &CreatedRun) {
         self.run(&created.info, RunStatus::Running);
         let tags = &created.plan.request.tags;
@@ -144,13 +144,13 @@ impl RunReport {
         self.details(&created.details);
     }
 
-    /// Takes over a run that had done the work before, so that nothing is done.
+    /// Adds an earlier run that is reused.
     pub(crate) fn reused(&mut self, info: &RunInfo) {
         self.run(info, info.status);
         self.content.reused = true;
     }
 
-    /// Takes over the run and its status.
+    /// Adds the run and its status.
     pub(crate) fn run(&mut self, info: &RunInfo, status: RunStatus) {
         let content = &mut self.content;
         content.run_id = Some(info.run_id.to_string());
@@ -160,7 +160,7 @@ impl RunReport {
         content.status = Some(status.as_str());
     }
 
-    /// Takes over what has become known since. Tells whether a script may have waited for it.
+    /// Adds new details. Returns whether a script may be waiting for them.
     pub(crate) fn details(&mut self, details: &RunDetails) -> bool {
         let known_ids = self.content.backend.ids.len();
         let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
@@ -185,7 +185,7 @@ impl RunReport {
         self.content.backend.ids.len() > known_ids
     }
 
-    /// Takes over how the run ended.
+    /// Adds how the run ended.
     pub(crate) fn ended(&mut self, ending: &RunEnding) {
         self.content.status = Some(ending.status().as_str());
         let entry_point = &mut self.content.entry_point;
@@ -201,8 +201,8 @@ impl RunReport {
         }
     }
 
-    /// Writes the file for the last time, with what the program's exit code will be. A failure to do so
-    /// outweighs success only; else it is given to `tell`.
+    /// Writes the file for the last time, with mlrun's exit code. A failure to write it fails a successful run;
+    /// otherwise it goes to `tell`.
     pub(crate) fn conclude(
         &mut self,
         outcome: Result<Outcome, Failure>,
@@ -244,7 +244,7 @@ impl RunReport {
         })
     }
 
-    /// Does something with the file. When that fails it is not tried again: it has been told.
+    /// Does something with the file. After a failure, which is reported, the file is not written again.
     fn try_to(&mut self, action: impl FnOnce(&Path, &Content) -> std::io::Result<()>) -> Result<(), Failure> {
         let Some(path) = self.path.take() else {
             return Ok(());
@@ -259,8 +259,8 @@ impl RunReport {
     }
 }
 
-/// A file beside `path`, to be renamed to it. Its name begins with that of `path`, by which it is known as
-/// no part of a project.
+/// A file beside `path`, to be renamed to it. Its name begins with that of `path`, which shows that it is not
+/// part of a project.
 fn temporary_file(path: &Path) -> std::io::Result<NamedTempFile> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let mut prefix = path.file_name().unwrap_or_default().to_owned();
@@ -269,7 +269,11 @@ fn temporary_file(path: &Path) -> std::io::Result<NamedTempFile> {
 }
 
 fn not_written(error: std::io::Error, path: &Path) -> Failure {
-    let cause = anyhow::anyhow!("{}", error.kind());
-    Failure::new(cause.context(format!("cannot write the run info to {}", path.display())))
-        .with_hint("name a file in a directory that exists and can be written: --run-info FILE")
+    // Without the error's number and the name of the temporary file.
+    let text = error.to_string();
+    let cause = text.split(" (os error").next().unwrap_or(&text).to_owned();
+    Failure::new(
+        anyhow::Error::msg(cause).context(format!("cannot write the run info to '{}'", path.display())),
+    )
+    .with_hint("use a file in an existing directory that you can write to: --run-info FILE")
 }

@@ -1,30 +1,31 @@
-//! What is wrong with a project URI.
+//! Errors in project URIs.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why text is no usable project URI. No variant holds a credential.
+/// Why text is not a usable project URI. No variant contains a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectUriError {
     #[error("the project URI is empty")]
     Empty,
-    #[error("the project URI '{given}' holds a control character")]
+    #[error("the project URI '{given}' contains a control character")]
     ControlCharacter { given: String },
-    /// The text would be read as an option by the programs that it is given to.
+    /// Programs would read the text as an option.
     #[error("the project URI '{given}' begins with '-', which would be read as an option")]
     LeadingHyphen { given: String },
     /// `helper::address` makes Git run a program.
     #[error(
-        "the project URI '{given}' asks for the Git remote helper '{helper}', which could run any program; it is refused"
+        "the project URI '{given}' uses the Git remote helper '{helper}', which is not allowed: it could run any \
+        program"
     )]
     RemoteHelper { given: String, helper: String },
-    #[error("projects cannot be fetched by '{scheme}://' (the project URI is '{given}')")]
+    #[error("unsupported scheme '{scheme}://' in the project URI '{given}'")]
     UnsupportedScheme { scheme: String, given: String },
-    /// A URL without what every URL of a repository has.
+    /// A URL that lacks a part that every repository URL has.
     #[error("the project URI '{given}' is malformed: {reason}")]
     MalformedUrl { given: String, reason: &'static str },
-    /// `user:token@host/path` without `https://`: the credential would be taken for a path.
-    #[error("the project URI for '{host}' holds a user and a password but no scheme")]
+    /// `user:token@host/path` without `https://`: the credential would become a path.
+    #[error("the project URI for '{host}' contains a user and a password but no scheme")]
     CredentialsWithoutScheme { host: String },
     #[error("'{given}' is the page of a file, not of a directory")]
     PageOfFile { given: String },
@@ -34,18 +35,18 @@ pub enum ProjectUriError {
         what: &'static str,
         given: String,
         path: PathBuf,
-        /// What the text may have been meant to be.
+        /// What the user may have meant.
         meant: Missing,
     },
-    #[error("'{}' is a file, not a project's directory or zip file", .path.display())]
+    #[error("'{}' is not a project directory or a zip file", .path.display())]
     NotADirectory { path: PathBuf },
-    #[error("cannot look at '{}'", .path.display())]
+    #[error("cannot access '{}'", .path.display())]
     Unreadable {
         path: PathBuf,
         #[source]
         source: io::Error,
     },
-    #[error("the project URI '{given}' names a file on the machine '{host}'")]
+    #[error("the project URI '{given}' names a file on another machine, '{host}'")]
     FileUriHost { given: String, host: String },
     #[error("the subdirectory '{subdirectory}' is not inside the project: {reason}")]
     Subdirectory {
@@ -54,7 +55,7 @@ pub enum ProjectUriError {
     },
 }
 
-/// What a path that does not exist may have been meant to be.
+/// What the user may have meant by a path that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Missing {
     /// A path below a home directory.
@@ -63,30 +64,33 @@ pub enum Missing {
     Host,
     /// A directory or file with nearly the same name.
     Neighbour(String),
-    /// Nothing that could be guessed.
+    /// No guess.
     Unknown,
 }
 
 impl ProjectUriError {
-    /// What the person can do about it.
+    /// What the user can do.
     pub fn hint(&self) -> Option<String> {
-        const KINDS: &str = "a project is a directory, a .zip file, an https:// URL of either a Git repository or a .zip file, or another Git URL (ssh://, git://, user@host:path)";
+        const KINDS: &str = "use a directory, a .zip file, the https:// URL of a Git repository or .zip file, or \
+        another Git URL (ssh://, git://, user@host:path)";
         Some(match self {
-            Self::Empty => "give a project's directory or URL; '.' is the current directory".to_owned(),
+            Self::Empty => "pass a directory or URL; '.' is the current directory".to_owned(),
             Self::ControlCharacter { .. } | Self::UnsupportedScheme { .. } | Self::RemoteHelper { .. } => {
                 KINDS.to_owned()
             }
-            Self::LeadingHyphen { given } => format!("write './{given}' for a directory of that name"),
+            Self::LeadingHyphen { given } => format!("use './{given}' for a directory of that name"),
             Self::MalformedUrl { .. } => {
-                "the usual forms are https://host/organisation/repository and user@host:path".to_owned()
+                "use https://HOST/ORGANISATION/REPOSITORY or USER@HOST:PATH".to_owned()
             }
-            Self::CredentialsWithoutScheme { host } => format!(
-                "write https://USER:TOKEN@{host}, or better leave the credentials to a Git credential helper"
-            ),
-            Self::PageOfFile { .. } => "give the page of the directory (…/tree/BRANCH/DIRECTORY)".to_owned(),
+            Self::CredentialsWithoutScheme { host } => {
+                format!("use https://USER:TOKEN@{host} or, better, a Git credential helper")
+            }
+            Self::PageOfFile { .. } => "use the page of its directory (…/tree/BRANCH/DIRECTORY)".to_owned(),
             Self::NoSuchPath { given, meant, .. } => match meant {
-                Missing::Tilde => "only the shell replaces '~', and only where it is not quoted".to_owned(),
-                Missing::Host => format!("for a Git repository write https://{given}"),
+                Missing::Tilde => {
+                    "use the full path: only the shell expands '~', and only outside quotes".to_owned()
+                }
+                Missing::Host => format!("for a Git repository use https://{given}"),
                 Missing::Neighbour(name) => format!("did you mean '{name}'?"),
                 Missing::Unknown => KINDS.to_owned(),
             },
@@ -96,15 +100,13 @@ impl ProjectUriError {
                         .file_name()
                         .is_some_and(|name| name.eq_ignore_ascii_case("MLproject")) =>
                 {
-                    format!("give its directory: {}", parent.display())
+                    format!("use its directory: {}", parent.display())
                 }
                 _ => KINDS.to_owned(),
             },
-            Self::FileUriHost { .. } => {
-                "only files of this machine can be named: file:///absolute/path".to_owned()
-            }
+            Self::FileUriHost { .. } => "use a file on this machine: file:///ABSOLUTE/PATH".to_owned(),
             Self::Subdirectory { .. } => {
-                "name a directory below the project's top, for example #models/train".to_owned()
+                "use a directory inside the project, for example #models/train".to_owned()
             }
             Self::Unreadable { .. } => return None,
         })

@@ -1,4 +1,4 @@
-//! URLs of Git repositories, and of pages that show a directory of one.
+//! URLs of Git repositories, and of web pages that show a directory of one.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::error::ProjectUriError;
 use crate::python_paths::{split_scheme, unquote};
 use crate::redact::shown_url;
 
-/// A Git repository behind a URL. The URL may hold credentials; `Debug` does not show them.
+/// A Git repository behind a URL. The URL may contain credentials; `Debug` does not show them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct GitUrl {
     url: String,
@@ -27,11 +27,11 @@ impl GitUrl {
         Ok(browser_page(text)?.unwrap_or_else(|| Self::new(text)))
     }
 
-    /// Reads the URL of a repository on another machine; nothing where the text is no URL at all.
+    /// Reads the URL of a repository on another machine; `None` if the text is not a URL at all.
     ///
     /// # Errors
-    /// A URL that is malformed, that Git could not fetch from, or that a program could take for an
-    /// option or a program to run.
+    /// The URL is malformed, Git could not fetch from it, or a program could read it as an option or as a
+    /// program to run.
     pub fn parse_remote(text: &str) -> Result<Option<Self>, ProjectUriError> {
         if text.starts_with('-') {
             return Err(ProjectUriError::LeadingHyphen {
@@ -78,13 +78,13 @@ impl GitUrl {
             });
         }
         let reason = if user.is_none() && host.len() == 1 {
-            "a single letter before the colon is a Windows drive, which has no meaning here"
+            "Windows drives are not supported"
         } else if host.is_empty() || user == Some("") {
             "the host or the user before the colon is empty"
         } else if authority.starts_with('-') || host.starts_with('-') || path.starts_with('-') {
             "a user, host or path that begins with '-' would be read as an option"
         } else if path.is_empty() {
-            "there is no path after the colon"
+            "the path after the colon is missing"
         } else {
             return Ok(Some(Self::new(text)));
         };
@@ -96,8 +96,8 @@ impl GitUrl {
         &self.url
     }
 
-    /// What the page shows, where the URL is that of a page of a Git host: a branch, tag or commit, and a directory
-    /// in it, as one text. Only the repository's own branches tell where the one ends and the other begins.
+    /// What a page of a Git host shows: a branch, tag or commit, and a directory in it, as one text. Only the
+    /// repository's branches show where the version ends and the directory begins.
     pub fn tree(&self) -> Option<&str> {
         self.tree.as_deref()
     }
@@ -119,11 +119,10 @@ impl fmt::Debug for GitUrl {
     }
 }
 
-/// Checks that `scheme://authority/path` names a host and that no part of it could be taken for an
-/// option by a program that it is given to.
+/// Checks that `scheme://authority/path` has a host and that no program could read a part of it as an option.
 pub(super) fn check(url: &str) -> Result<(), ProjectUriError> {
     let Some((_, rest)) = url.split_once("://") else {
-        return Err(malformed(url, "it has no '://'"));
+        return Err(malformed(url, "'://' is missing"));
     };
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
@@ -133,13 +132,13 @@ pub(super) fn check(url: &str) -> Result<(), ProjectUriError> {
     };
     let port_digits = port.strip_prefix(':').unwrap_or(port);
     let reason = if host.is_empty() {
-        "it names no host"
+        "the host is missing"
     } else if host.starts_with('-') || user.starts_with('-') {
         "a user or host that begins with '-' would be read as an option"
     } else if !port_digits.is_empty() && port_digits.parse::<u16>().is_err() {
-        "its port is no number up to 65535"
+        "the port is not a number up to 65535"
     } else if path.trim_matches('/').is_empty() {
-        "it names a host but no repository"
+        "the repository after the host is missing"
     } else if path.starts_with("/-") {
         "a path that begins with '-' would be read as an option"
     } else {
@@ -165,7 +164,7 @@ fn remote_helper(text: &str) -> Option<&str> {
     is_name.then_some(helper)
 }
 
-/// Reads the address of a page that shows a directory: `…/tree/version/directory` (GitHub, GitLab
+/// Reads the address of a web page that shows a directory: `…/tree/version/directory` (GitHub, GitLab
 /// and their kin), `…/src/branch/version/directory` (Gitea and Forgejo),
 /// `…/src/version/directory` (Bitbucket), and `…/blob/…/MLproject`.
 fn browser_page(url: &str) -> Result<Option<GitUrl>, ProjectUriError> {
@@ -205,7 +204,7 @@ fn browser_page(url: &str) -> Result<Option<GitUrl>, ProjectUriError> {
     }))
 }
 
-/// The repository's path, the kind of page, and what stands behind it.
+/// The repository's path, the kind of page, and the rest of the path.
 fn split_page<'a, 'b>(
     site: &str,
     segments: &'b [&'a str],

@@ -15,10 +15,10 @@ use crate::nearest::nearest;
 use crate::python_paths::abspath;
 use crate::redact::shown_url;
 
-/// The directory or zip file at this path, or `None` where there is nothing.
+/// The directory or zip file at this path, or `None` if there is nothing.
 ///
 /// # Errors
-/// A file that is no zip file, or a path that cannot be looked at.
+/// The file is not a zip file, or the path is not accessible.
 pub(super) fn locate(path: impl AsRef<OsStr>, cwd: &Path) -> Result<Option<Location>, ProjectUriError> {
     let path = abspath(cwd, path.as_ref());
     match fs::metadata(&path) {
@@ -32,8 +32,8 @@ pub(super) fn locate(path: impl AsRef<OsStr>, cwd: &Path) -> Result<Option<Locat
     }
 }
 
-/// Reads `file://…`. A path is taken as it is written where that exists, as MLflow takes it, and
-/// percent-decoded, as other programs write it, otherwise.
+/// Reads `file://…`. The path is used literally if it exists, as in MLflow, and percent-decoded otherwise, as
+/// other programs write it.
 pub(super) fn locate_file_uri(
     uri: &str,
     subdirectory: Option<Subdirectory>,
@@ -80,14 +80,14 @@ fn decode<'a>(path: &'a str, uri: &str) -> Result<Cow<'a, [u8]>, ProjectUriError
     Ok(decoded)
 }
 
-/// The subdirectory percent-decoded; checked anew, since `%2e%2e` decodes to `..`.
+/// The subdirectory percent-decoded and checked again, since `%2e%2e` decodes to `..`.
 fn decoded_subdirectory(subdirectory: Subdirectory) -> Result<Subdirectory, ProjectUriError> {
     let decoded = decode(subdirectory.as_str(), subdirectory.as_str())?;
     let decoded = Subdirectory::parse(&String::from_utf8_lossy(&decoded))?;
     Ok(decoded.unwrap_or(subdirectory))
 }
 
-/// Why there is nothing at this path, and what its writer may have meant.
+/// The error for a missing path, with what the user may have meant.
 pub(super) fn missing(text: &str, cwd: &Path) -> ProjectUriError {
     let path = abspath(cwd, text);
     let meant = if text.starts_with("~") {
@@ -107,7 +107,7 @@ pub(super) fn missing(text: &str, cwd: &Path) -> ProjectUriError {
     }
 }
 
-/// Whether the text begins as `host.domain/…` does.
+/// Whether the text looks like `host.domain/…`.
 fn looks_like_host(text: &str) -> bool {
     text.split_once('/').is_some_and(|(host, path)| {
         !path.is_empty()
@@ -119,7 +119,7 @@ fn looks_like_host(text: &str) -> bool {
     })
 }
 
-/// A directory or zip file beside the missing path with nearly its name.
+/// A directory or zip file beside the missing path with a similar name.
 fn neighbour(path: &Path) -> Option<String> {
     let wanted = path.file_name()?.to_str()?;
     let names = fs::read_dir(path.parent()?)

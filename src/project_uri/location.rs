@@ -1,4 +1,4 @@
-//! Where a project is, or what holds it, and the directory in that.
+//! The location of a project, and a subdirectory in it.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -7,14 +7,14 @@ use super::error::ProjectUriError;
 use super::git_url::GitUrl;
 use crate::redact::shown_url;
 
-/// The kinds of places that projects come from.
+/// The kinds of sources of projects.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Location {
     /// An existing directory: an absolute path without `.` and `..`.
     Directory(PathBuf),
     /// An existing zip file: an absolute path without `.` and `..`.
     ZipFile(PathBuf),
-    /// A zip file behind `http://` or `https://`. May hold credentials.
+    /// A zip file behind `http://` or `https://`. The URL may contain credentials.
     ZipUrl(String),
     Git(GitUrl),
 }
@@ -30,18 +30,17 @@ impl fmt::Debug for Location {
     }
 }
 
-/// A directory inside of a project's source. It never leaves it: it is relative and holds no `..`.
+/// A directory inside a project's source. It cannot leave the source: it is relative and contains no `..`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subdirectory(String);
 
 impl Subdirectory {
-    /// Checks the text after a `#`. Nothing at all (or only `.` and `/` after it) means the top.
+    /// Checks the text after a `#`. Empty text (or only `.` and `/`) means the top.
     ///
-    /// MLflow refuses every `.`; here only what leaves the source is refused, so that `models/v1.2`
-    /// can be named.
+    /// MLflow rejects every `.`; mlrun rejects only paths that leave the source, so `models/v1.2` is allowed.
     ///
     /// # Errors
-    /// An absolute path, or one that holds `..`.
+    /// The path is absolute, or contains `..`.
     pub fn parse(text: &str) -> Result<Option<Self>, ProjectUriError> {
         let refuse = |reason| ProjectUriError::Subdirectory {
             subdirectory: text.to_owned(),
@@ -52,7 +51,7 @@ impl Subdirectory {
             match component {
                 Component::Normal(part) => parts.push(part.to_string_lossy().into_owned()),
                 Component::CurDir => {}
-                Component::ParentDir => return Err(refuse("it leaves the project with '..'")),
+                Component::ParentDir => return Err(refuse("'..' leaves the project")),
                 Component::RootDir | Component::Prefix(_) => return Err(refuse("it is an absolute path")),
             }
         }
@@ -68,7 +67,7 @@ impl Subdirectory {
         top.join(&self.0)
     }
 
-    /// This directory inside of `outer`, when there is an outer one.
+    /// This directory inside `outer`, if any.
     pub fn inside(self, outer: Option<Self>) -> Self {
         match outer {
             Some(outer) => Self(format!("{}/{}", outer.0, self.0)),

@@ -1,8 +1,7 @@
-//! Project URIs: what a person writes to name a project, understood without any network.
+//! Project URIs: how a user names a project, parsed without network access.
 //!
-//! A URI names a local directory, a zip file (local or behind `http(s)://`) or a Git repository, and
-//! optionally a directory inside it after a `#`. As in MLflow, a path that exists wins over every
-//! other reading of the text.
+//! A URI names a local directory, a zip file (local or behind `http(s)://`) or a Git repository, and optionally
+//! a directory inside it after a `#`. As in MLflow, an existing path takes precedence.
 
 mod error;
 mod git_url;
@@ -19,7 +18,7 @@ pub(crate) use location::{Location, Subdirectory};
 use crate::redact::shown_url;
 use git_url::scheme;
 
-/// Where a project is, as a person named it.
+/// The source of a project, as the user named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectUri {
     shown: String,
@@ -28,11 +27,10 @@ pub struct ProjectUri {
 }
 
 impl ProjectUri {
-    /// Understands `text`; relative paths are taken from `cwd`, which is absolute. Looks whether
-    /// local paths exist, and touches nothing else.
+    /// Parses `text`; relative paths start at `cwd`, which is absolute. Only checks whether local paths exist.
     ///
     /// # Errors
-    /// Text that names nothing that could be fetched, or a local path that does not exist.
+    /// The text names nothing that mlrun can fetch, or a local path that does not exist.
     pub fn parse(text: &str, cwd: &Path) -> Result<Self, ProjectUriError> {
         let text = text.trim_matches(['\'', '"']);
         if text.chars().any(char::is_control) {
@@ -55,24 +53,24 @@ impl ProjectUri {
         })
     }
 
-    /// Where the project, or what holds it, is.
+    /// The location of the project, or of its repository or zip file.
     pub fn location(&self) -> &Location {
         &self.location
     }
 
-    /// The `file://` URI of the location as it was given; `None` for one that was given in another way.
+    /// The location's `file://` URI as given; `None` for any other kind of location.
     pub fn file_uri(&self) -> Option<&str> {
         let location = self.shown.split('#').next().unwrap_or_default();
         (scheme(location) == Some("file")).then_some(location)
     }
 
-    /// The directory inside of the location, when one was asked for.
+    /// The directory inside the location, if requested.
     pub fn subdirectory(&self) -> Option<&Subdirectory> {
         self.subdirectory.as_ref()
     }
 }
 
-/// The URI as it was given, without quotes around it and without credentials.
+/// The URI as given, without surrounding quotes and without credentials.
 impl fmt::Display for ProjectUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)
@@ -101,7 +99,7 @@ fn locate(
     Ok((location, subdirectory))
 }
 
-/// Whether the path of this URL ends in `.zip`; what follows a `?` may be a signature.
+/// Whether the path of this URL ends in `.zip`; the query may be a signature.
 fn is_zip_url(url: &str) -> bool {
     let path = url.split_once('?').map_or(url, |(path, _)| path);
     path.ends_with(".zip")

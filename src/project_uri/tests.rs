@@ -163,76 +163,85 @@ fn pages_of_directories_name_repository_version_and_directory() {
 
 #[test]
 fn what_cannot_be_a_project_is_refused() {
-    const KINDS: &str = "a project is a directory, a .zip file, an https:// URL of either a Git repository or a .zip file, or another Git URL (ssh://, git://, user@host:path)";
-    const FORMS: &str = "the usual forms are https://host/organisation/repository and user@host:path";
-    const INSIDE: &str = "name a directory below the project's top, for example #models/train";
+    const KINDS: &str = "use a directory, a .zip file, the https:// URL of a Git repository or .zip file, or \
+    another Git URL (ssh://, git://, user@host:path)";
+    const FORMS: &str = "use https://HOST/ORGANISATION/REPOSITORY or USER@HOST:PATH";
+    const INSIDE: &str = "use a directory inside the project, for example #models/train";
     let place = Place::new();
     for (text, expected, hint) in [
         (
             "",
             "the project URI is empty",
-            "give a project's directory or URL; '.' is the current directory",
+            "pass a directory or URL; '.' is the current directory",
         ),
         (
             "''",
             "the project URI is empty",
-            "give a project's directory or URL; '.' is the current directory",
+            "pass a directory or URL; '.' is the current directory",
         ),
         (
             "#sub",
             "the project URI is empty",
-            "give a project's directory or URL; '.' is the current directory",
+            "pass a directory or URL; '.' is the current directory",
         ),
         (
             "file://",
             "the project URI is empty",
-            "give a project's directory or URL; '.' is the current directory",
+            "pass a directory or URL; '.' is the current directory",
         ),
-        ("a\nb", "the project URI 'a\\nb' holds a control character", KINDS),
-        ("a\0b", "the project URI 'a\\0b' holds a control character", KINDS),
+        (
+            "a\nb",
+            "the project URI 'a\\nb' contains a control character",
+            KINDS,
+        ),
+        (
+            "a\0b",
+            "the project URI 'a\\0b' contains a control character",
+            KINDS,
+        ),
         (
             "file:///a%00b",
-            "the project URI 'file:///a%00b' holds a control character",
+            "the project URI 'file:///a%00b' contains a control character",
             KINDS,
         ),
         (
             "--upload-pack=x",
             "the project URI '--upload-pack=x' begins with '-', which would be read as an option",
-            "write './--upload-pack=x' for a directory of that name",
+            "use './--upload-pack=x' for a directory of that name",
         ),
         (
             "ext::sh -c x",
-            "the project URI 'ext::sh -c x' asks for the Git remote helper 'ext', which could run any program; it is refused",
+            "the project URI 'ext::sh -c x' uses the Git remote helper 'ext', which is not allowed: it could run any program",
             KINDS,
         ),
         (
             "fd::17/x",
-            "the project URI 'fd::17/x' asks for the Git remote helper 'fd', which could run any program; it is refused",
+            "the project URI 'fd::17/x' uses the Git remote helper 'fd', which is not allowed: it could run any program",
             KINDS,
         ),
         (
             "s3://bucket/x",
-            "projects cannot be fetched by 's3://' (the project URI is 's3://bucket/x')",
+            "unsupported scheme 's3://' in the project URI 's3://bucket/x'",
             KINDS,
         ),
         (
             "ftp://u:p@h/x",
-            "projects cannot be fetched by 'ftp://' (the project URI is 'ftp://h/x')",
+            "unsupported scheme 'ftp://' in the project URI 'ftp://h/x'",
             KINDS,
         ),
         (
             "https:///x",
-            "the project URI 'https:///x' is malformed: it names no host",
+            "the project URI 'https:///x' is malformed: the host is missing",
             FORMS,
         ),
         (
             "https://u:t@h",
-            "the project URI 'https://h' is malformed: it names a host but no repository",
+            "the project URI 'https://h' is malformed: the repository after the host is missing",
             FORMS,
         ),
         (
             "https://h:99999/r",
-            "the project URI 'https://h:99999/r' is malformed: its port is no number up to 65535",
+            "the project URI 'https://h:99999/r' is malformed: the port is not a number up to 65535",
             FORMS,
         ),
         (
@@ -257,27 +266,27 @@ fn what_cannot_be_a_project_is_refused() {
         ),
         (
             "git@h:",
-            "the project URI 'git@h:' is malformed: there is no path after the colon",
+            "the project URI 'git@h:' is malformed: the path after the colon is missing",
             FORMS,
         ),
         (
             "C:\\projects\\x",
-            "the project URI 'C:\\projects\\x' is malformed: a single letter before the colon is a Windows drive, which has no meaning here",
+            "the project URI 'C:\\projects\\x' is malformed: Windows drives are not supported",
             FORMS,
         ),
         (
             "user:token@github.com/o/r",
-            "the project URI for 'github.com/o/r' holds a user and a password but no scheme",
-            "write https://USER:TOKEN@github.com/o/r, or better leave the credentials to a Git credential helper",
+            "the project URI for 'github.com/o/r' contains a user and a password but no scheme",
+            "use https://USER:TOKEN@github.com/o/r or, better, a Git credential helper",
         ),
         (
             "https://github.com/o/r/blob/main/train.py",
             "'https://github.com/o/r/blob/main/train.py' is the page of a file, not of a directory",
-            "give the page of the directory (…/tree/BRANCH/DIRECTORY)",
+            "use the page of its directory (…/tree/BRANCH/DIRECTORY)",
         ),
         (
             "https://github.com/o/r/tree/a%0Ab",
-            "the project URI 'https://github.com/o/r/tree/a%0Ab' holds a control character",
+            "the project URI 'https://github.com/o/r/tree/a%0Ab' contains a control character",
             KINDS,
         ),
         (
@@ -293,7 +302,7 @@ fn what_cannot_be_a_project_is_refused() {
         (
             "notes.txt/x",
             "no such directory: 'notes.txt/x' (<cwd>/notes.txt/x)",
-            "for a Git repository write https://notes.txt/x",
+            "for a Git repository use https://notes.txt/x",
         ),
         (
             "<cwd>/nothing-here",
@@ -303,37 +312,37 @@ fn what_cannot_be_a_project_is_refused() {
         (
             "github.com/o/r",
             "no such directory: 'github.com/o/r' (<cwd>/github.com/o/r)",
-            "for a Git repository write https://github.com/o/r",
+            "for a Git repository use https://github.com/o/r",
         ),
         (
             "~/project",
             "no such directory: '~/project' (<cwd>/~/project)",
-            "only the shell replaces '~', and only where it is not quoted",
+            "use the full path: only the shell expands '~', and only outside quotes",
         ),
         ("file://<cwd>/n%20one", "no such directory: '<cwd>/n one'", KINDS),
         (
             "file://host/share",
-            "the project URI 'file://host/share' names a file on the machine 'host'",
-            "only files of this machine can be named: file:///absolute/path",
+            "the project URI 'file://host/share' names a file on another machine, 'host'",
+            "use a file on this machine: file:///ABSOLUTE/PATH",
         ),
         (
             "notes.txt",
-            "'<cwd>/notes.txt' is a file, not a project's directory or zip file",
+            "'<cwd>/notes.txt' is not a project directory or a zip file",
             KINDS,
         ),
         (
             "project/MLproject",
-            "'<cwd>/project/MLproject' is a file, not a project's directory or zip file",
-            "give its directory: <cwd>/project",
+            "'<cwd>/project/MLproject' is not a project directory or a zip file",
+            "use its directory: <cwd>/project",
         ),
         (
             "project#../x",
-            "the subdirectory '../x' is not inside the project: it leaves the project with '..'",
+            "the subdirectory '../x' is not inside the project: '..' leaves the project",
             INSIDE,
         ),
         (
             "project#sub/../..",
-            "the subdirectory 'sub/../..' is not inside the project: it leaves the project with '..'",
+            "the subdirectory 'sub/../..' is not inside the project: '..' leaves the project",
             INSIDE,
         ),
         (
@@ -343,12 +352,12 @@ fn what_cannot_be_a_project_is_refused() {
         ),
         (
             "file://<cwd>/project#%2e%2e",
-            "the subdirectory '..' is not inside the project: it leaves the project with '..'",
+            "the subdirectory '..' is not inside the project: '..' leaves the project",
             INSIDE,
         ),
         (
             "https://h/r#../x",
-            "the subdirectory '../x' is not inside the project: it leaves the project with '..'",
+            "the subdirectory '../x' is not inside the project: '..' leaves the project",
             INSIDE,
         ),
     ] {

@@ -1,5 +1,5 @@
-//! The project's files in one compressed archive. Equal trees give equal bytes, so that the archive's
-//! hash names its contents.
+//! The project's files in one compressed archive. Equal trees give equal bytes, so the archive's hash
+//! identifies its contents.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
@@ -17,14 +17,14 @@ use crate::backend::error::ServiceError;
 /// The archive's only directory at its top, as MLflow names it.
 pub(super) const ROOT: &str = "mlflow-project";
 
-/// What is in no archive, wherever it is: a store's artifacts and a repository's history.
+/// Left out of the archive everywhere: a store's artifacts and a repository's history.
 const LEFT_OUT: [&str; 2] = ["mlruns", ".git"];
-/// What is in no archive at the project's top: a store.
+/// Left out of the archive at the project's top: a store.
 const LEFT_OUT_AT_TOP: [&str; 4] = ["mlflow.db", "mlflow.db-journal", "mlflow.db-wal", "mlflow.db-shm"];
 
 #[derive(Debug)]
 pub(super) struct Archive {
-    /// The file; it goes with this value.
+    /// Deleted when this value is dropped.
     pub(super) file: NamedTempFile,
     /// The SHA-256 of the file in hexadecimal digits.
     pub(super) hash: String,
@@ -33,11 +33,11 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    /// Packs the files of a directory. When the future is dropped the file goes at once, though its writer
-    /// may go on for a moment.
+    /// Packs the files of a directory. If the future is dropped, the file is deleted at once, though its writer
+    /// may run a moment longer.
     ///
     /// # Errors
-    /// A file cannot be read, or the archive not be written.
+    /// A file cannot be read, or the archive cannot be written.
     pub(super) async fn make(directory: &Path) -> Result<Self, ServiceError> {
         let file = tempfile::Builder::new()
             .prefix("mlrun-project-")
@@ -58,14 +58,15 @@ impl Archive {
     }
 }
 
-/// Writes the archive into a file, whose path errors name. Gives the hash, the size, and that of the files.
+/// Writes the archive to a file; `path` is for errors. Returns the hash, the archive's size and the size of the
+/// files.
 fn pack(directory: &Path, file: File, path: &Path) -> Result<(String, u64, u64), ServiceError> {
     let hashed = Hashed {
         file: BufWriter::new(file),
         hash: Sha256::new(),
         size: 0,
     };
-    // Without a time and a name in its header, which would differ from run to run.
+    // No time and name in the header: they would differ from run to run.
     let encoder = GzBuilder::new().mtime(0).write(hashed, Compression::default());
     let mut builder = Builder::new(encoder);
     let mut unpacked = 0;
@@ -81,12 +82,12 @@ fn pack(directory: &Path, file: File, path: &Path) -> Result<(String, u64, u64),
 
 pub(super) fn failed(path: &Path) -> impl FnOnce(io::Error) -> ServiceError {
     move |error| {
-        let problem = format!("cannot pack the project's files ({})", path.display());
+        let problem = format!("cannot pack '{}' for the upload", path.display());
         ServiceError::failed(problem, None, Some(error.into()))
     }
 }
 
-/// Writes into a file, and knows the hash of what was written.
+/// Writes to a file and hashes what is written.
 struct Hashed {
     file: BufWriter<File>,
     hash: Sha256,
@@ -106,7 +107,7 @@ impl Write for Hashed {
     }
 }
 
-/// Adds a directory and what is in it, in the order of the names.
+/// Adds a directory and its contents, ordered by name.
 fn add_directory<W: Write>(
     builder: &mut Builder<W>,
     directory: &Path,
@@ -144,13 +145,13 @@ fn add_directory<W: Write>(
                     add(builder, &name, EntryType::Regular, mode, size, &mut whole)?;
                     match whole.limit() {
                         0 => Ok(()),
-                        // The archive is broken by it.
-                        _ => Err(io::Error::other("the file became shorter while it was read")),
+                        // The archive is damaged then.
+                        _ => Err(io::Error::other("the file was truncated while it was read")),
                     }
                 })
                 .map_err(failed(&path))?;
         }
-        // Sockets, pipes and devices mean nothing elsewhere.
+        // Sockets, pipes and devices are useless on another machine.
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `--backend-config` for Databricks: what the job's cluster is like, and what mlrun does around it.
+//! `--backend-config` for Databricks: the job's cluster, and mlrun's own settings.
 
 use std::path::Path;
 
@@ -12,28 +12,27 @@ const MLFLOW_VERSION: &str = "mlflow-version";
 const UPLOAD_PATHS: &str =
     "dbfs:/directory, /Volumes/catalog/schema/volume/directory or /Workspace/directory";
 
-/// The configuration, checked as far as it can be without the workspace.
+/// The configuration, checked as far as possible without the workspace.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct JobConfig {
-    /// The specification of the new cluster, as Databricks takes it.
+    /// The specification of the new cluster, as in the Databricks API.
     pub(super) new_cluster: Map<String, Value>,
     pub(super) libraries: Vec<Value>,
-    /// The requirement for MLflow on the cluster, as `pip` takes it; `None` where the cluster's own
-    /// MLflow serves.
+    /// The `pip` requirement for MLflow on the cluster; `None` to use the cluster's own MLflow.
     pub(super) mlflow: Option<String>,
-    /// The directory that the project is uploaded to, where it is not MLflow's own in DBFS.
+    /// The directory to upload the project to, if not MLflow's own in DBFS.
     pub(super) upload_path: Option<String>,
     pub(super) ignored: Vec<String>,
 }
 
 impl JobConfig {
-    /// Reads either form: `{"new_cluster": …, "libraries": …}`, or the specification of the cluster
-    /// alone.
+    /// Reads both forms: `{"new_cluster": …, "libraries": …}`, or only the specification of the cluster.
     pub(super) fn read(config: Option<&BackendConfig>) -> Result<Self, ServiceError> {
         let config = config.ok_or_else(|| {
             ServiceError::setup(
                 "the databricks backend needs --backend-config",
-                "describe the new cluster in a JSON file: -c cluster.json; {\"new_cluster\": {\"spark_version\": …}}",
+                "pass a JSON file with the new cluster: -c cluster.json; it holds {\"new_cluster\": \
+                {\"spark_version\": …}}",
             )
         })?;
         let refused = |key: &str, expected: &str| refused(config.file.as_deref(), key, expected);
@@ -42,8 +41,8 @@ impl JobConfig {
         };
         if map.contains_key("existing_cluster_id") {
             return Err(ServiceError::setup(
-                "projects run on new clusters, but the backend config names an existing one",
-                "give new_cluster instead of existing_cluster_id",
+                "the backend config names an existing cluster, but projects run on new clusters",
+                "replace existing_cluster_id with new_cluster",
             ));
         }
         let mlflow = match map.shift_remove(MLFLOW_VERSION) {
@@ -78,7 +77,7 @@ impl JobConfig {
         })
     }
 
-    /// The libraries with MLflow among them, unless they have one of their own.
+    /// The libraries, plus MLflow if it is not among them.
     pub(super) fn libraries_with_mlflow(&self) -> Vec<Value> {
         let mut libraries = self.libraries.clone();
         let has_mlflow = libraries
@@ -109,7 +108,7 @@ fn package(library: &Value) -> Option<&str> {
     library.get("pypi")?.get("package")?.as_str()
 }
 
-/// Whether a requirement is one for MLflow, or MLflow's own repository.
+/// Whether a requirement is for MLflow, by name or by repository.
 fn is_mlflow(package: &str) -> bool {
     let package = package.trim();
     if let Some(rest) = package.strip_prefix("git+https://github.com/") {
@@ -121,7 +120,7 @@ fn is_mlflow(package: &str) -> bool {
     matches!(name.to_ascii_lowercase().as_str(), "mlflow" | "mlflow-skinny")
 }
 
-/// `3.1.0` and `>=2,<3` as requirements.
+/// Turns `3.1.0` or `>=2,<3` into a requirement.
 fn requirement(version: &str) -> String {
     let version = version.trim();
     match version.chars().next() {
@@ -228,7 +227,7 @@ mod tests {
             ),
             (
                 json!({ "existing_cluster_id": "x" }),
-                "projects run on new clusters, but the backend config names an existing one",
+                "the backend config names an existing cluster, but projects run on new clusters",
             ),
         ] {
             assert_eq!(read(value).unwrap_err(), expected);

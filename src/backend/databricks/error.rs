@@ -1,11 +1,11 @@
-//! What can go wrong between a project and Databricks.
+//! Errors of the Databricks backend.
 
 use crate::backend::error::ServiceError;
 use crate::databricks::DatabricksError;
 use crate::http::ApiError;
 
 impl ServiceError {
-    /// A request to Databricks failed. `advice` is for a failure that has no hint of its own.
+    /// A failed request to Databricks. `advice` is the hint for a failure that has none of its own.
     pub(super) fn of_databricks(
         problem: impl Into<String>,
         source: DatabricksError,
@@ -17,7 +17,7 @@ impl ServiceError {
 }
 
 pub(super) fn unusable_workspace(source: DatabricksError) -> ServiceError {
-    refused_place("the Databricks workspace cannot be used".to_owned(), source)
+    refused_place("cannot use the Databricks workspace".to_owned(), source)
 }
 
 pub(super) fn not_uploaded(path: &str) -> impl FnOnce(DatabricksError) -> ServiceError {
@@ -25,13 +25,14 @@ pub(super) fn not_uploaded(path: &str) -> impl FnOnce(DatabricksError) -> Servic
     move |source| refused_place(problem, source)
 }
 
-/// A workspace may have no DBFS for users.
+/// A workspace may have DBFS disabled.
 fn refused_place(problem: String, source: DatabricksError) -> ServiceError {
     let has_no_dbfs = matches!(&source, DatabricksError::Api(ApiError::Refused { message, .. })
         if message.contains("DBFS") && message.to_ascii_lowercase().contains("disabled"));
     if !has_no_dbfs {
         return ServiceError::of_databricks(problem, source, None);
     }
-    let hint = "name another place in the backend config, such as \"upload-path\": \"/Volumes/catalog/schema/volume\"";
+    let hint = "set another place in the backend config, for example \"upload-path\": \
+    \"/Volumes/catalog/schema/volume\"";
     ServiceError::failed(problem, Some(hint.to_owned()), Some(source.into()))
 }

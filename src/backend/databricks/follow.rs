@@ -1,4 +1,4 @@
-//! A job's run, followed to its end.
+//! Follows a job run until it finishes.
 
 use std::time::{Duration, Instant};
 
@@ -12,18 +12,17 @@ use crate::entities::RunStatus;
 use crate::events::Progress;
 use crate::process::ProgramExit;
 
-/// The first pauses between two questions are short, later ones long.
+/// Short pauses between the first requests, longer ones later.
 const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
     .with_factor(1.5)
     .with_min_delay(Duration::from_millis(500))
     .with_max_delay(Duration::from_secs(15))
     .without_max_times();
 
-/// How long a job's run may take to end after it was asked to.
+/// How long a job run may take to stop after its cancellation.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long the workspace may take to give the output of a job's run that a signal has ended: batch
-/// systems kill soon.
+/// How long to wait for the output of a job run that a signal canceled: batch systems kill soon.
 const HASTY_PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -50,13 +49,13 @@ impl Follower {
         let job = self.client.job_run(self.job_run_id).await;
         job.map_err(|source| {
             let id = self.job_run_id;
-            let problem = format!("cannot ask how the Databricks job run {id} stands; it may go on");
-            ServiceError::of_databricks(problem, source, Some("ask later: `mlrun wait RUN_ID`"))
+            let problem = format!("cannot get the state of Databricks job run {id}; it may still be running");
+            ServiceError::of_databricks(problem, source, Some("try again later: `mlrun wait RUN_ID`"))
                 .with_status(RunStatus::Running)
         })
     }
 
-    /// Waits for the end, and passes on what the run wrote.
+    /// Waits until the job run finishes, and relays its output.
     pub(super) async fn wait(&mut self, progress: &dyn Progress) -> Result<ProgramExit, ServiceError> {
         let job = self.ended(progress).await?;
         let output = self.output_of(&job).await;
@@ -65,11 +64,11 @@ impl Follower {
             return Ok(ProgramExit::Code(0));
         }
         if let Some(trace) = output.error_trace.as_deref().filter(|trace| !trace.is_empty()) {
-            progress.info(&format!("The traceback of the job:\n{}", trace.trim_end()));
+            progress.info(&format!("Traceback of the job:\n{}", trace.trim_end()));
         }
         let state = job.state;
         let mut problem = format!(
-            "the Databricks job run {} ended as {}",
+            "Databricks job run {} ended with state {}",
             self.job_run_id,
             state.name()
         );
@@ -88,8 +87,7 @@ impl Follower {
         Err(ServiceError::failed(problem, hint, None).with_status(status))
     }
 
-    /// Asks until the run has ended, and tells of every change. One that does not start in time is
-    /// canceled.
+    /// Polls until the job run finishes and reports every change. Cancels one that does not start in time.
     async fn ended(&mut self, progress: &dyn Progress) -> Result<JobRun, ServiceError> {
         let begun = Instant::now();
         let limit = self.start_timeout;
@@ -107,12 +105,12 @@ impl Follower {
         self.cancel(progress).await?;
         let (id, state) = (self.job_run_id, job.state.life_cycle_state);
         Err(ServiceError::setup(
-            format!("the Databricks job run {id} did not start in time ({state}); it was canceled"),
-            "give it more time with --start-timeout, or a smaller cluster",
+            format!("Databricks job run {id} did not start in time (state {state}), so mlrun canceled it"),
+            "allow more time with --start-timeout, or use a smaller cluster",
         ))
     }
 
-    /// Asks until the run has ended or is in such a state, and tells of every change.
+    /// Polls until the job run finishes or `is_enough`, and reports every change.
     async fn asked_until(
         &mut self,
         is_enough: impl Fn(&JobRunState) -> bool,
@@ -147,7 +145,7 @@ impl Follower {
         self.told = Some(state.clone());
     }
 
-    /// What the run left. That it cannot be had weighs less than how the run ended.
+    /// The job run's output. A failure to get it matters less than how the job run ended.
     async fn output_of(&self, job: &JobRun) -> JobRunOutput {
         let id = match job.tasks.as_slice() {
             [task] => task.run_id,
@@ -156,51 +154,51 @@ impl Follower {
         match self.client.job_run_output(id).await {
             Ok(output) => output,
             Err(error) => {
-                tracing::info!("the output of the Databricks job run cannot be had: {error}");
+                tracing::info!("cannot get the output of the Databricks job run: {error}");
                 JobRunOutput::default()
             }
         }
     }
 
-    /// Shows and keeps what the run wrote.
+    /// Shows and keeps the job run's output.
     fn relay(&mut self, output: &JobRunOutput, progress: &dyn Progress) {
         match output.logs.as_deref() {
             Some(logs) => {
                 self.output.take(logs.as_bytes(), progress);
                 if output.logs_truncated && self.output.is_wanted() {
-                    progress.warning("Databricks keeps only a part of what the job wrote");
+                    progress.warning("Databricks truncated the job's output");
                 }
             }
             None if self.output.is_kept() => {
-                progress.warning("Databricks gives no output of the job, so its log is empty");
+                progress.warning("Databricks returned no output of the job; its log is empty");
             }
             None => {}
         }
     }
 
-    /// Shows and keeps what a run wrote that a signal has ended, if the workspace gives it soon.
+    /// Shows and keeps the output of a job run that a signal canceled, if the workspace returns it soon.
     pub(super) async fn relay_hastily(&mut self, job: &JobRun, progress: &dyn Progress) {
         let output = timeout(HASTY_PATIENCE, self.output_of(job)).await;
         self.relay(&output.unwrap_or_default(), progress);
     }
 
-    /// Asks for the run's end and waits until it has come, for a minute at most.
+    /// Cancels the job run and waits until it stops, for a minute at most.
     pub(super) async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), ServiceError> {
         self.ask_to_end().await?;
         self.ended_by_request(progress).await?;
         Ok(())
     }
 
-    /// Asks for the run's end, which comes later.
+    /// Requests the cancellation of the job run without waiting.
     pub(super) async fn ask_to_end(&self) -> Result<(), ServiceError> {
         let asked = self.client.cancel_job_run(self.job_run_id).await;
         asked.map_err(|source| {
-            let problem = format!("cannot cancel the Databricks job run {}", self.job_run_id);
+            let problem = format!("cannot cancel Databricks job run {}", self.job_run_id);
             ServiceError::of_databricks(problem, source, None).with_status(RunStatus::Running)
         })
     }
 
-    /// Waits for the end that was asked for, for a minute at most. Nothing if it has not come by then.
+    /// Waits a minute at most until the canceled job run stops; `None` if it does not.
     pub(super) async fn ended_by_request(
         &mut self,
         progress: &dyn Progress,
@@ -211,7 +209,7 @@ impl Follower {
             Ok(ended) => ended.map(Some),
             Err(_) => {
                 progress.warning(&format!(
-                    "the Databricks job run {job_run_id} was asked to end, but has not ended yet"
+                    "Databricks was asked to cancel job run {job_run_id}, but it is still running"
                 ));
                 Ok(None)
             }

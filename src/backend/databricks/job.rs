@@ -1,7 +1,6 @@
-//! The job: what is sent to Databricks, and the commands that the cluster runs.
+//! The job: the request to Databricks, and the commands that the cluster runs.
 //!
-//! Directories, programs and variables are those of MLflow's own client (3.17), so that the same jobs
-//! come of both.
+//! Directories, programs and variables are those of MLflow's own client (3.17), so both submit the same jobs.
 
 use serde_json::{Map, Value, json};
 
@@ -17,7 +16,7 @@ use crate::project::{DatabricksSparkJob, quote};
 const ARCHIVES: &str = "/databricks/mlflow/project-tars";
 const PROJECTS: &str = "/databricks/mlflow/projects";
 
-/// The key by which `mlflow run` takes an existing run.
+/// The key of an existing run for `mlflow run`.
 const RUN_ID_KEY: &str = "_mlflow_local_backend_run_id";
 
 /// The body that submits the project: the cluster runs `mlflow run` on it.
@@ -66,7 +65,7 @@ fn run_name(plan: &LaunchPlan) -> String {
 }
 
 fn variables(plan: &LaunchPlan) -> Map<String, Value> {
-    // `mlflow run` there sets the others itself.
+    // `mlflow run` on the cluster sets this one itself.
     let kept = |name: &str| name != env_vars::MLFLOW_RUN_ID;
     let mut variables = Map::new();
     variables.insert(
@@ -79,7 +78,7 @@ fn variables(plan: &LaunchPlan) -> Map<String, Value> {
     variables
 }
 
-/// The tracking URI for a program in the workspace, which needs no profile for it.
+/// The tracking URI for a program in the workspace, which needs no profile.
 fn tracking_uri(plan: &LaunchPlan) -> &str {
     match plan.variable(env_vars::MLFLOW_TRACKING_URI).unwrap_or_default() {
         uri if uri.starts_with("databricks") => "databricks",
@@ -95,8 +94,7 @@ pub(super) fn archive_name(hash: &str) -> String {
     format!("{hash}.tar.gz")
 }
 
-/// Brings the project from the archive into its directory, which is there as a whole or not at all. An archive
-/// that the cluster has already is not copied again.
+/// Unpacks the project into its directory, atomically. Does not copy an archive again that the cluster already has.
 fn unpack_command(location: &UploadPath, hash: &str) -> String {
     let name = archive_name(hash);
     let source = location.path_on_cluster(&name);
@@ -145,8 +143,10 @@ pub(super) fn python_call(
     let refused = || {
         let command = &plan.command;
         ServiceError::setup(
-            format!("a Databricks Spark job is a Python file, but the entry point's command is '{command}'"),
-            "write it as: python FILE ARGUMENTS",
+            format!(
+                "a Databricks Spark job must run a Python file, but the entry point's command is '{command}'"
+            ),
+            "change the command to: python FILE ARGUMENTS",
         )
     };
     let words = shlex::split(&plan.command).ok_or_else(refused)?;
@@ -160,14 +160,14 @@ pub(super) fn python_call(
     }
 }
 
-/// The program that the Spark job begins with: it unpacks the project and goes on with its file.
+/// The start program of the Spark job: it unpacks the project and runs its file.
 pub(super) fn spark_program(plan: &LaunchPlan, location: &UploadPath, hash: &str, file: &str) -> String {
     let variables = json!({
         env_vars::MLFLOW_TRACKING_URI: tracking_uri(plan),
         env_vars::MLFLOW_EXPERIMENT_ID: plan.run.experiment_id.as_str(),
         env_vars::MLFLOW_RUN_ID: plan.run.run_id.as_str(),
     });
-    // Texts in JSON are texts in Python too.
+    // JSON strings are also Python strings.
     let text = |text: &str| Value::from(text).to_string();
     format!(
         "import os

@@ -34,8 +34,8 @@ use crate::redact::without_credentials;
 
 pub(super) const NAME: &str = "databricks";
 
-/// How long an answer may still come after a signal. A request that is made again meanwhile gives the
-/// same job run, so that one whose answer was lost is found.
+/// How long to wait for an answer after a signal. A repeated request returns the same job run, so one whose
+/// answer was lost is found.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
@@ -44,11 +44,11 @@ pub(super) struct Databricks {
     waits: bool,
     no_logs: bool,
     start_timeout: Option<Duration>,
-    /// What was brought to the workspace for the launch.
+    /// What was uploaded for the launch.
     staged: Mutex<Option<Staged>>,
 }
 
-/// A project that is in the workspace, and the job for it.
+/// A project in the workspace and its job.
 #[derive(Debug)]
 struct Staged {
     client: Client,
@@ -59,7 +59,7 @@ impl Databricks {
     pub(super) fn new(options: BackendOptions<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
             config: JobConfig::read(options.config)?,
-            // As the reference's command does.
+            // As in the reference.
             waits: options.wait.unwrap_or(false),
             no_logs: options.no_logs,
             start_timeout: options.start_timeout,
@@ -71,7 +71,7 @@ impl Databricks {
         UploadPath::new(self.config.upload_path.as_deref(), &plan.run.experiment_id)
     }
 
-    /// The body that submits the project whose archive has this hash.
+    /// The request body for the project whose archive has this hash.
     fn body(&self, plan: &LaunchPlan, hash: &str, token: &str) -> Result<Value, ServiceError> {
         let location = self.location(plan);
         let Some(spark) = &plan.call.spark_job else {
@@ -89,7 +89,7 @@ impl Databricks {
         ))
     }
 
-    /// Uploads the program that a Spark job begins with.
+    /// Uploads the start program of a Spark job.
     async fn upload_program(
         &self,
         plan: &LaunchPlan,
@@ -131,8 +131,8 @@ impl Backend for Databricks {
     fn check_environment(&self, environment: &ProjectEnvironment) -> Result<(), BackendError> {
         match environment {
             ProjectEnvironment::Docker(_) => Err(ServiceError::setup(
-                "projects with docker_env do not run on Databricks",
-                "give the project a python_env or conda_env, or run it on another backend",
+                "projects with docker_env cannot run on Databricks",
+                "use python_env or conda_env in the MLproject file, or another backend",
             )
             .into()),
             _ => Ok(()),
@@ -142,7 +142,8 @@ impl Backend for Databricks {
     async fn check(&self, plan: &LaunchPlan, progress: &dyn Progress) -> Result<(), BackendError> {
         for key in &self.config.ignored {
             progress.warning(&format!(
-                "'{key}' in the backend config is not used; new_cluster and libraries are"
+                "ignoring unknown key '{key}' in the backend config; known keys are new_cluster, libraries, \
+                mlflow-version and upload-path"
             ));
         }
         check_project(plan)?;
@@ -209,7 +210,7 @@ impl Backend for Databricks {
         follower.start_timeout = self.start_timeout;
         let job = match until_signal(signals, follower.ask()).await {
             Interruptible::Done(Ok(job)) => Some(job),
-            // The job is there, and the run must know it.
+            // The job exists, so the run must record it.
             Interruptible::Done(Err(error)) => {
                 progress.warning(&error.to_string());
                 None
@@ -231,7 +232,7 @@ fn check_project(plan: &LaunchPlan) -> Result<(), ServiceError> {
         let (file, _) = job::python_call(plan, spark)?;
         let path = plan.directory.join(file);
         std::fs::File::open(&path).map_err(|error| {
-            let problem = format!("cannot read the Spark job's Python file {}", path.display());
+            let problem = format!("cannot read the Spark job's Python file '{}'", path.display());
             ServiceError::failed(problem, None, Some(error.into()))
         })?;
     }
@@ -245,19 +246,18 @@ fn check_tracking_uri(uri: &str, progress: &dyn Progress) -> Result<(), ServiceE
     if !is_web && uri != "databricks" && !uri.starts_with("databricks://") {
         let tracking_uri = shown.split('?').next().unwrap_or_default();
         return Err(ServiceError::setup(
-            format!("a cluster cannot reach the tracking store {tracking_uri}"),
+            format!("the cluster cannot reach the tracking store {tracking_uri}"),
             "set MLFLOW_TRACKING_URI to databricks, databricks://profile or an http(s):// server that the cluster can reach",
         ));
     }
     if is_web && shown != uri {
-        progress.warning(
-            "the tracking URI holds credentials, which everybody who may see the job can read on its page",
-        );
+        progress
+            .warning("the tracking URI contains credentials; everyone who may view the job can read them");
     }
     Ok(())
 }
 
-/// Submits a job, unless a signal comes first and no job run becomes known soon.
+/// Submits a job, unless a signal arrives first and no job run becomes known soon.
 async fn submit(
     client: &Client,
     body: &Value,
@@ -265,8 +265,8 @@ async fn submit(
     progress: &dyn Progress,
 ) -> Result<Interruptible<u64>, ServiceError> {
     let refused = |source| {
-        let advice = "check the cluster in the backend config; --dry-run shows the whole request";
-        ServiceError::of_databricks("Databricks did not take the job", source, Some(advice))
+        let advice = "check the cluster in the backend config; --dry-run prints the whole request";
+        ServiceError::of_databricks("Databricks rejected the job", source, Some(advice))
     };
     let mut submitted = pin!(client.submit_job(body));
     let signal = match until_signal(signals, submitted.as_mut()).await {
@@ -279,13 +279,13 @@ async fn submit(
         answer = timeout(ANSWER_PATIENCE, submitted) => answer.ok(),
     };
     if let Some(Ok(job_run_id)) = answer {
-        // Whoever waits for the run, or stores where it is, ends it.
+        // The code that waits for the run, or stores its tags, handles the signal.
         signals.put_back(Some(signal));
         return Ok(Interruptible::Done(job_run_id));
     }
     progress.warning(&format!(
-        "Interrupted by {signal} before the workspace {} had answered whether it took the job: if it did, cancel \
-         there the newest job run that is named '{}'",
+        "Interrupted by {signal} before the workspace {} confirmed the job; if the job exists, cancel the newest \
+        job run named '{}' there",
         client.address(),
         body["run_name"].as_str().unwrap_or_default()
     ));

@@ -1,4 +1,4 @@
-//! A job's run, which this process has submitted or another one: how it stands, its end, and where it is.
+//! A job run that this or another process submitted: its status, its end and its tags.
 
 use std::time::Duration;
 
@@ -15,25 +15,24 @@ use crate::env_vars;
 use crate::events::Progress;
 use crate::process::{Ended, Signals, until_signal};
 
-/// How long the workspace may take to answer a cancellation that a signal asked for: batch systems kill
-/// soon.
+/// How long to wait for the answer to a cancellation after a signal: batch systems kill soon.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A job's run.
 #[derive(Debug)]
 pub(in crate::backend) struct DatabricksRun {
     job_run_id: u64,
-    /// The workspace's address, where a tag names it.
+    /// The workspace's address, if a tag names it.
     webapp: Option<String>,
-    /// There from the beginning where this process has submitted the job.
+    /// Set from the start if this process submitted the job.
     follower: Option<Follower>,
     is_own: bool,
-    /// As it was right after it was submitted.
+    /// The job run right after its submission.
     job: Option<JobRun>,
 }
 
 impl DatabricksRun {
-    /// One that this process has submitted.
+    /// A job run that this process submitted.
     pub(super) fn submitted(follower: Follower, job: Option<JobRun>) -> Self {
         Self {
             job_run_id: follower.job_run_id,
@@ -44,7 +43,7 @@ impl DatabricksRun {
         }
     }
 
-    /// One that another process has submitted, found by its tags.
+    /// A job run that another process submitted, found by its tags.
     pub(in crate::backend) fn attached(job_run_id: u64, webapp: Option<String>) -> Self {
         Self {
             job_run_id,
@@ -66,7 +65,7 @@ impl DatabricksRun {
                     format!(
                         "the run is in the Databricks workspace {expected}, but the credentials are for {found}"
                     ),
-                    "set MLFLOW_TRACKING_URI=databricks://profile with the profile of that workspace",
+                    "use that workspace's profile: MLFLOW_TRACKING_URI=databricks://PROFILE",
                 ));
             }
             self.follower = Some(Follower::new(client, self.job_run_id));
@@ -75,7 +74,7 @@ impl DatabricksRun {
     }
 }
 
-/// A client of the workspace that the tracking URI names, or else of the usual one.
+/// A client of the workspace that the tracking URI names, or else of the default one.
 pub(super) async fn open(tracking_uri: Option<&str>) -> Result<Client, ServiceError> {
     let profile = match tracking_uri {
         Some(uri) if uri.starts_with("databricks") => {
@@ -132,7 +131,7 @@ impl SubmittedRun for DatabricksRun {
             tags: tags
                 .filter_map(|(name, value)| Some((name.to_owned(), value?)))
                 .collect(),
-            name: format!("the Databricks job run {job_run_id}"),
+            name: format!("Databricks job run {job_run_id}"),
             by_hand,
         })
     }
@@ -162,8 +161,8 @@ impl SubmittedRun for DatabricksRun {
     }
 }
 
-/// Ends a job's run after a signal and takes what it wrote. Where the workspace refuses or does not answer,
-/// the person is told how to end it.
+/// Cancels a job run after a signal and takes its output. If the workspace refuses or does not answer, a
+/// warning says how to cancel it by hand.
 async fn end(follower: &mut Follower, remote: &RemoteRun, signals: &mut Signals, progress: &dyn Progress) {
     let asked = tokio::select! {
         biased;
@@ -174,13 +173,13 @@ async fn end(follower: &mut Follower, remote: &RemoteRun, signals: &mut Signals,
         Some(Ok(())) => None,
         Some(Err(error)) => Some(with_cause(&error)),
         None => Some(format!(
-            "the workspace {} has not answered whether it cancels {}",
+            "the workspace {} did not confirm the cancellation of {}",
             follower.client.address(),
             remote.name
         )),
     };
     if let Some(why) = why {
-        return progress.warning(&format!("{why}; it may go on: {}", remote.by_hand));
+        return progress.warning(&format!("{why}; it may still be running: {}", remote.by_hand));
     }
     let ended = async {
         if let Some(job) = follower.ended_by_request(progress).await? {
@@ -191,7 +190,7 @@ async fn end(follower: &mut Follower, remote: &RemoteRun, signals: &mut Signals,
     tokio::select! {
         biased;
         _ = signals.further() => progress.warning(&format!(
-            "{} was asked to end; its end is not waited for",
+            "asked Databricks to cancel {}; not waiting for it to stop",
             remote.name
         )),
         ended = ended => if let Err(error) = ended {

@@ -1,5 +1,4 @@
-//! Where a project's files go in a workspace, and how they come there: DBFS, a volume of Unity Catalog, or the
-//! workspace's files.
+//! Where a project is uploaded to in a workspace, and how: DBFS, a volume of Unity Catalog, or the workspace's files.
 
 use std::path::Path;
 use std::pin::pin;
@@ -15,20 +14,20 @@ use crate::entities::ExperimentId;
 use crate::events::{Progress, Transfer, TransferUnit};
 use crate::quantity;
 
-/// How often the progress of an upload is told.
+/// How often to report the progress of an upload.
 const TELL_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum UploadPath {
     Dbfs(DbfsPath),
-    /// In a volume; an absolute path from `/Volumes` on.
+    /// A directory in a volume, starting with `/Volumes`.
     Volume(String),
-    /// Among the workspace's files; an absolute path from `/Workspace` on.
+    /// A directory of the workspace's files, starting with `/Workspace`.
     Workspace(String),
 }
 
 impl UploadPath {
-    /// The directory that the configuration names, or MLflow's own for the experiment.
+    /// The configured directory, or MLflow's own for the experiment.
     pub(super) fn new(upload_path: Option<&str>, experiment_id: &ExperimentId) -> Self {
         match upload_path {
             None => Self::Dbfs(DbfsPath::new(&format!(
@@ -44,7 +43,7 @@ impl UploadPath {
         }
     }
 
-    /// The part of it that is known before there is a run.
+    /// The part of the path that is known before the run exists.
     pub(super) fn known(upload_path: Option<&str>) -> Self {
         match upload_path {
             None => Self::Dbfs(DbfsPath::new("dbfs:/mlflow-experiments")),
@@ -52,7 +51,7 @@ impl UploadPath {
         }
     }
 
-    /// The path of a file in it as the cluster's programs see it.
+    /// The path of a file in it, for programs on the cluster.
     pub(super) fn path_on_cluster(&self, name: &str) -> String {
         match self {
             Self::Dbfs(directory) => directory.join(name).fuse(),
@@ -60,7 +59,7 @@ impl UploadPath {
         }
     }
 
-    /// How a job names a file in it.
+    /// The URI of a file in it, for a job.
     pub(super) fn uri(&self, name: &str) -> String {
         match self {
             Self::Dbfs(directory) => directory.join(name).to_string(),
@@ -68,7 +67,7 @@ impl UploadPath {
         }
     }
 
-    /// Asks for something harmless there, to see whether it can be used.
+    /// Checks with a harmless request whether the directory is usable.
     pub(super) async fn check(&self, client: &Client) -> Result<(), DatabricksError> {
         match self {
             Self::Dbfs(directory) => client.dbfs_status(directory).await.map(|_| ()),
@@ -77,7 +76,7 @@ impl UploadPath {
         }
     }
 
-    /// The size of a file in it; `None` where there is none.
+    /// The size of a file in it; `None` if it does not exist.
     async fn size(&self, client: &Client, name: &str) -> Result<Option<u64>, DatabricksError> {
         match self {
             Self::Dbfs(directory) => {
@@ -89,7 +88,7 @@ impl UploadPath {
         }
     }
 
-    /// Sends a file into it; one that is there is replaced when all of the new one has arrived.
+    /// Uploads a file into it; replaces an existing one only when the upload is complete.
     async fn send(
         &self,
         client: &Client,
@@ -114,7 +113,7 @@ impl UploadPath {
         }
     }
 
-    /// Uploads the archive, unless the same one is there.
+    /// Uploads the archive, unless it already exists.
     pub(super) async fn upload_archive(
         &self,
         client: &Client,
@@ -124,20 +123,20 @@ impl UploadPath {
     ) -> Result<(), ServiceError> {
         let path = self.path_on_cluster(name);
         let found = self.size(client, name).await.map_err(not_uploaded(&path))?;
-        // One of another size is what an upload left that broke off.
+        // A file of another size comes from an interrupted upload.
         if found == Some(archive.size) {
-            progress.info(&format!("=== The project is in {path} already ==="));
+            progress.info(&format!("=== The project is already uploaded to {path} ==="));
             return Ok(());
         }
         progress.info(&format!(
-            "=== Uploading the project ({}, packed {}) to {path} ===",
+            "=== Uploading the project ({}, {} compressed) to {path} ===",
             quantity::size(archive.unpacked),
             quantity::size(archive.size)
         ));
         self.upload(client, archive.file.path(), name, progress).await
     }
 
-    /// Uploads a file and tells how far that has come.
+    /// Uploads a file and reports its progress.
     pub(super) async fn upload(
         &self,
         client: &Client,

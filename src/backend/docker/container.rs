@@ -1,4 +1,4 @@
-//! A container that runs, and its end.
+//! A running container and how it is stopped.
 
 use std::fs;
 use std::future::pending;
@@ -12,20 +12,20 @@ use crate::process::{
     DEFAULT_GRACE, Ended, ProcessGroup, ProgramCall, SAME_REQUEST, Signals, moment, tell_still_running,
 };
 
-/// How often to look whether the container is there.
+/// How often to check whether the container exists.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
-/// How often a container is told to stop.
+/// How many times a container is asked to stop.
 const STOPS: u32 = 10;
 /// How long the engine's program may take to notice that its container has ended.
 const AFTER_A_STOP: Duration = Duration::from_millis(500);
 const REMOVAL: Duration = Duration::from_secs(5);
 
-/// A container that runs below an engine's program.
+/// A container run by an engine's program.
 #[derive(Debug)]
 pub(super) struct RunningContainer {
     pub(super) engine: Engine,
     pub(super) name: String,
-    /// The file into which the engine's program writes the container's id when there is one.
+    /// The file where the engine's program writes the container's id.
     pub(super) id_file: PathBuf,
 }
 
@@ -34,22 +34,22 @@ impl RunningContainer {
         self.id().is_some()
     }
 
-    /// Ends the container: `SIGTERM` to its program, `SIGKILL` after the grace period or at a further
-    /// signal. Afterwards it is gone, also where the signal came while it was being made.
+    /// Stops the container: `SIGTERM` to its program, `SIGKILL` after the grace period or at a further signal.
+    /// Afterwards it is gone, even if the signal arrived during its creation.
     pub(super) async fn end(&self, client: &mut ProcessGroup, signals: &mut Signals) {
         if self.is_made_in_time(client, signals).await {
             self.stop(client, signals).await;
         }
         self.remove().await;
         client.end(signals).await;
-        // The program may have had a container made in its last moment.
+        // The program may have created a container at the last moment.
         if !self.was_made() {
             self.remove().await;
         }
     }
 
-    /// Waits until there is a container: a program that is ended before may leave it to be made without
-    /// it. Gives up when the program has ended, after the grace period, or at a further signal.
+    /// Waits until the container exists: a program that is stopped earlier may still leave one behind. Gives up
+    /// when the program exits, after the grace period, or at a further signal.
     async fn is_made_in_time(&self, client: &mut ProcessGroup, signals: &mut Signals) -> bool {
         let begun = Instant::now();
         while !self.was_made() {
@@ -81,8 +81,8 @@ impl RunningContainer {
                 tracing::warn!("killing the container '{}'", self.name);
                 return self.tell(&["kill"]).await;
             }
-            // The program removes its container, then ends. A container that was made but not started when
-            // it was told to stop runs on, and so does the program.
+            // The program removes its container, then exits. A container that was created but not started when
+            // it was asked to stop keeps running, and so does the program.
             let ended = timeout(AFTER_A_STOP, client.wait_or_signal(signals)).await;
             if ended.is_ok() {
                 return;
@@ -94,14 +94,14 @@ impl RunningContainer {
         let _ = timeout(REMOVAL, self.tell(&["rm", "-f"])).await;
     }
 
-    /// Calls the engine for the container. That it is gone already is as good.
+    /// Calls the engine for the container. It does not matter if the container is already gone.
     async fn tell(&self, arguments: &[&str]) {
         let container = self.id().unwrap_or_else(|| self.name.clone());
         let call = ProgramCall::new(self.engine.program())
             .arguments(arguments.iter().copied())
             .argument(container);
         if let Err(error) = call.capture().await {
-            tracing::debug!(%error, "a container that ends");
+            tracing::debug!(%error, "cannot call the container engine");
         }
     }
 

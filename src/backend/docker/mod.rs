@@ -1,4 +1,4 @@
-//! A container on this machine: `docker run`, and its end.
+//! A container on this machine: `docker run` and its cleanup.
 
 mod container;
 mod mounts;
@@ -25,10 +25,10 @@ use crate::events::Progress;
 use crate::process::{Ended, ProcessGroup, ProgramCall, ProgramExit, Signals};
 use crate::redact::without_credentials;
 
-/// The exit code with which engines say that they failed themselves.
+/// The exit code of an engine that failed itself.
 const ENGINE_FAILED: ProgramExit = ProgramExit::Code(125);
 
-/// The container's program and arguments for a plan's run, without any values of variables.
+/// The engine's command line for a plan's run, without the values of variables.
 pub(crate) fn container_command_line(plan: &LaunchPlan) -> Option<Vec<String>> {
     let container = plan.environment.container.as_ref()?;
     let call = RunCall::new(plan, container);
@@ -55,8 +55,8 @@ pub(super) fn launch(
         .is_some_and(|workspace| workspace.is_of_login)
     {
         progress.warning(
-            "the container reaches the Databricks workspace by a token of your login by the databricks program, which \
-             expires within an hour or so; for longer runs use a personal access token or a service principal",
+            "the container gets an access token of your `databricks` login, which expires after about an hour; use \
+            a personal access token or a service principal for longer runs",
         );
     }
     let failed = |source| BackendError::Temporary { source };
@@ -85,7 +85,7 @@ pub(super) fn launch(
     })
 }
 
-/// Writes the file with variables, where it is needed, and gives the arguments that name the files.
+/// Writes the file with variables, if needed, and returns the arguments that name the files.
 fn write_files(run: &RunCall, directory: &Path) -> io::Result<(Vec<String>, PathBuf)> {
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let id_file = directory.join("container-id");
@@ -102,15 +102,15 @@ fn write_files(run: &RunCall, directory: &Path) -> io::Result<(Vec<String>, Path
     Ok((arguments, id_file))
 }
 
-/// Makes the directory of the run's artifacts, which would else belong to root.
+/// Creates the directory of the run's artifacts, which would otherwise belong to root.
 fn make_artifact_directory(artifact_uri: &str, progress: &dyn Progress) {
     let Some(directory) = mounts::local_directory(artifact_uri) else {
         return;
     };
     if let Err(error) = fs::create_dir_all(&directory) {
         progress.warning(&format!(
-            "cannot make the directory '{}' for the run's artifacts: {error}; the container's engine makes it, \
-             maybe as another user",
+            "cannot create the artifact directory '{}': {error}; the container engine will create it, perhaps as \
+            another user",
             directory.display()
         ));
     }
@@ -123,8 +123,8 @@ fn warn_of_local_server(plan: &LaunchPlan, run: &RunCall, progress: &dyn Progres
         .any(|option| run.own_value(option) == Some("host"));
     if mounts::is_this_machine(url) && !is_on_host {
         progress.warning(&format!(
-            "the tracking server {} is on this machine, where the container does not look for it; pass -A network=host, \
-             or an address of this machine that containers reach",
+            "the container cannot reach the tracking server {} on this machine; pass -A network=host, or set \
+            MLFLOW_TRACKING_URI to an address that containers can reach",
             without_credentials(url)
         ));
     }
@@ -132,11 +132,11 @@ fn warn_of_local_server(plan: &LaunchPlan, run: &RunCall, progress: &dyn Progres
 
 #[derive(Debug)]
 pub(super) struct DockerRun {
-    /// The engine's program, which ends when the container does.
+    /// The engine's program, which exits with the container.
     client: ProcessGroup,
     output: TeedOutput,
     container: RunningContainer,
-    /// The files that the program was told of.
+    /// The files that the program's arguments name.
     _temporary: TempDir,
 }
 

@@ -9,14 +9,14 @@ use crate::env_vars::{self, MLFLOW_TRACKING_URI};
 use crate::environment::CODE_DIRECTORY;
 use crate::python_paths::{split_scheme, unquote};
 
-/// Where a container finds the user's `.aws`, as in MLflow.
+/// Where the user's `.aws` is mounted, as in MLflow.
 const AWS_DIRECTORY: &str = "/.aws";
-/// Where a container finds the credentials for Google's cloud, as in MLflow.
+/// Where the Google Cloud credentials are mounted, as in MLflow.
 const GOOGLE_CREDENTIALS: &str = "/.gcs";
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ContainerAccess {
-    /// Paths of this machine, and where the container has them.
+    /// Paths on this machine and in the container.
     pub(super) mounts: Vec<(PathBuf, String)>,
     pub(super) variables: Vec<(String, String)>,
 }
@@ -45,7 +45,7 @@ impl ContainerAccess {
         }
     }
 
-    /// Adds downloaded data, at the path that the command has.
+    /// Adds downloaded data, at the path in the command.
     pub(super) fn add_data(&mut self, directory: Option<&Path>) {
         let mount = directory.map(|path| (path.to_owned(), path.to_string_lossy().into_owned()));
         self.mounts.extend(mount);

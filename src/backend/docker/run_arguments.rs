@@ -7,22 +7,22 @@ use crate::backend::LaunchPlan;
 use crate::env_vars::MLFLOW_TRACKING_URI;
 use crate::environment::{Container, mount_arguments, must_be_hidden};
 
-/// Words with which a command is the shell's own business and no program's.
+/// Words that only a shell understands, not a program.
 const SHELL_WORDS: [&str; 27] = [
     "!", ".", ":", "[[", "break", "case", "cd", "command", "continue", "eval", "exec", "exit", "export",
     "for", "function", "if", "read", "return", "set", "shift", "source", "trap", "ulimit", "umask", "unset",
     "until", "while",
 ];
 
-/// A `docker run` that shall be made: all but the files that it needs.
+/// A `docker run` to execute, without its temporary files.
 pub(super) struct RunCall {
     pub(super) name: String,
     /// The arguments before the mounts: those of `-A`.
     own_arguments: Vec<String>,
     mounts: Vec<String>,
-    /// Variables that the engine's program takes from its own environment.
+    /// Variables that the engine's program reads from its own environment.
     pub(super) passed: Vec<(String, String)>,
-    /// Variables that would change what the engine's program does, and go into a file instead.
+    /// Variables that would change the engine's own behaviour; they go into a file instead.
     pub(super) filed: Vec<(String, String)>,
     image: String,
     command: Vec<String>,
@@ -73,7 +73,7 @@ impl RunCall {
         }
     }
 
-    /// The arguments. `files` come before those of `-A`, which win over them.
+    /// The arguments. `files` come before those of `-A`, which override them.
     pub(super) fn arguments(&self, files: &[String]) -> Vec<String> {
         let mut arguments = ["run", "--rm", "--name", &self.name].map(str::to_owned).to_vec();
         arguments.extend_from_slice(files);
@@ -102,8 +102,8 @@ impl RunCall {
     }
 }
 
-/// The command's words where no shell is needed to tell them, else `sh -c` with the whole command. It
-/// is never the shell of this machine that reads it.
+/// The command's words if it needs no shell, else `sh -c` with the whole command. The shell of this machine
+/// never reads it.
 pub(in crate::backend) fn command_words(command: &str) -> Vec<String> {
     plain_words(command).unwrap_or_else(|| ["sh", "-c", command].map(str::to_owned).into())
 }
@@ -118,8 +118,7 @@ fn plain_words(command: &str) -> Option<Vec<String>> {
     (!is_assignment && !SHELL_WORDS.contains(&first.as_str())).then_some(words)
 }
 
-/// Whether there is a sign outside of quotes that a shell gives a meaning, or one that keeps its meaning
-/// inside of double quotes.
+/// Whether the command has a character that a shell interprets: outside quotes, or even inside double quotes.
 fn needs_shell(command: &str) -> bool {
     let mut quote = None;
     let mut characters = command.chars();
@@ -131,7 +130,7 @@ fn needs_shell(command: &str) -> bool {
             (Some('\''), _) => {}
             (_, '$' | '`') => return true,
             (_, '\\') => {
-                // A line that goes on is left to the shell.
+                // A line continuation is left to the shell.
                 if characters.next().is_none_or(|escaped| escaped == '\n') {
                     return true;
                 }

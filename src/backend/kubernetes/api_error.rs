@@ -1,5 +1,5 @@
-//! What the API, or the way to it, answers to a request that it does not carry out: in words for a person that
-//! hold no secret, also where the library's own would.
+//! Errors of the Kubernetes API and of the connection to it, in words for a person and without the secrets that
+//! the library's own texts may hold.
 
 use std::error::Error;
 use std::io;
@@ -17,42 +17,42 @@ use super::reason::Denial;
 use crate::process::ProgramExit;
 use crate::quantity;
 
-/// How many lines of what a program writes before it fails are shown.
+/// How many of a failed program's last lines are shown.
 const SHOWN_LINES: usize = 5;
-const AUTHORITY: &str = "the certificate-authority holds no valid certificate in PEM format";
+const AUTHORITY: &str = "the certificate-authority is not a valid certificate in PEM format";
 
-/// Why a request to the API was not carried out.
+/// A failed request to the API.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub(super) struct ApiProblem {
     pub(super) kind: ProblemKind,
-    /// The API's own words, or those of the library that connects.
+    /// The message of the API or of the library.
     pub(super) message: String,
-    /// Whether the request was certainly not carried out, though it may be later.
+    /// Whether the request certainly had no effect.
     is_undone: bool,
-    /// The first field that the API names.
+    /// The first field that the API complains about.
     pub(super) field: Option<String>,
-    /// Whether the kubeconfig's credentials could not even be had.
+    /// Whether the kubeconfig's credentials could not be obtained.
     pub(super) lacks_credentials: bool,
 }
 
-/// Kinds of problems, by what can be done about them.
+/// Kinds of problems, by remedy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProblemKind {
     Unreachable,
-    /// The server has too much to do: it may answer in a moment.
+    /// The server is overloaded; it may answer in a moment.
     Busy,
-    /// The server fails: it may answer later.
+    /// The server failed; it may answer later.
     Transient,
     /// The client has no valid credentials, or cannot get any.
     Unauthorized,
-    /// The client may not do it: it has no role for it, as a rule.
+    /// The client is not allowed to do it, usually for lack of a role.
     Forbidden,
-    /// A rule of the cluster forbids it, whoever asks.
+    /// A policy of the cluster forbids it for everyone.
     Denied(&'static Denial),
     NotFound,
     AlreadyExists,
-    /// The API does not take what was sent.
+    /// The API rejects the request as invalid.
     Invalid,
     Other,
 }
@@ -77,29 +77,35 @@ impl ApiProblem {
         let says = |words: &str| self.message.contains(words);
         Some(match self.kind {
             ProblemKind::Unreachable => {
-                "check that the cluster runs and that this machine reaches it: kubectl cluster-info"
+                "check that the cluster is up and reachable from this machine: kubectl cluster-info"
             }
-            ProblemKind::Unauthorized => "log in to the cluster again: kubectl auth whoami shows who you are",
+            ProblemKind::Unauthorized => {
+                "log in to the cluster again (`kubectl auth whoami` shows who you are)"
+            }
             ProblemKind::Denied(denial) => denial.hint,
             ProblemKind::Transient if says("failed calling webhook") => {
-                "the webhook is a part of the cluster that does not answer; try again later, or tell its administrators"
+                "a webhook of the cluster does not answer; try again later, or tell the cluster's administrators"
             }
             ProblemKind::Forbidden if says("User \"") && says(" cannot ") => {
-                "the user or service account needs a role that may create, get, list, watch and delete jobs, list and \
-                 watch pods and events, and get pods/log"
+                "the user or service account needs a role that allows: create, get, list, watch and delete jobs; \
+                list and watch pods and events; get pods/log"
             }
-            ProblemKind::Forbidden => "a rule of the cluster forbids it; its administrators know which one",
-            ProblemKind::NotFound => "create the namespace, or name another one in the template",
+            ProblemKind::Forbidden => {
+                "a policy of the cluster forbids it; ask the cluster's administrators which one"
+            }
+            ProblemKind::NotFound => {
+                "create the namespace, or set another metadata.namespace in the template"
+            }
             _ => return None,
         })
     }
 
-    /// Whether the server, or something before it, cut the connection because of a certificate.
+    /// Whether the server, or a proxy, closed the connection because of a certificate.
     pub(super) fn is_of_certificate(&self) -> bool {
         self.kind == ProblemKind::Unreachable && self.message.contains(" alert ")
     }
 
-    /// Whether the request may have been carried out all the same.
+    /// Whether the request may have had an effect nevertheless.
     pub(super) fn may_be_done(&self) -> bool {
         self.is_passing() && !self.is_undone
     }
@@ -115,7 +121,7 @@ impl ApiProblem {
 
 impl From<&Status> for ApiProblem {
     fn from(status: &Status) -> Self {
-        // The admission's bookkeeping of a quota has met another request's.
+        // The quota's bookkeeping conflicted with another request.
         let is_collision = status.code == 409 && status.message.contains("resourcequotas");
         let by_code = || match (status.code, status.reason.as_str()) {
             (409, _) if is_collision => ProblemKind::Busy,
@@ -128,18 +134,18 @@ impl From<&Status> for ApiProblem {
             (408 | 500..=599, _) => ProblemKind::Transient,
             _ => ProblemKind::Other,
         };
-        // First the words: webhooks and policies choose the status code.
+        // The message first: webhooks and policies choose the status code.
         let kind = Denial::of(&status.message).map_or_else(by_code, ProblemKind::Denied);
         let message = match (status.message.trim(), status.code) {
             ("", code) => format!("status {code}"),
             (message, code) if message.starts_with('<') => {
-                format!("status {code}, and no words of Kubernetes")
+                format!("status {code}; the answer is a web page, not from Kubernetes")
             }
             (message, _) => message.to_owned(),
         };
         let mut causes = status.details.iter().flat_map(|details| &details.causes);
         Self {
-            // Too many requests: this one was not even looked at.
+            // Too many requests: this one was not processed.
             is_undone: status.code == 429 || is_collision,
             field: causes
                 .find(|cause| !cause.field.is_empty())
@@ -170,7 +176,7 @@ impl From<kube::Error> for ApiProblem {
             kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => {
                 ProblemKind::Unreachable
             }
-            // A body that ends too early.
+            // A truncated body.
             kube::Error::SerdeError(source) if source.is_eof() => ProblemKind::Unreachable,
             _ => ProblemKind::Other,
         };
@@ -185,14 +191,13 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     successors(Some(error), |&error| error.source())
 }
 
-/// Whether there was no connection that a request could have been sent over.
+/// Whether no connection was established, so no request was sent.
 fn could_not_connect(error: &kube::Error) -> bool {
     let mut of_client = causes(error).filter_map(|cause| cause.downcast_ref::<client::legacy::Error>());
     of_client.next().is_some_and(client::legacy::Error::is_connect)
 }
 
-/// An error and its causes in one line; what a cause says that has been said is left out, and so are
-/// the names that the library gives its kinds of errors.
+/// An error and its causes in one line, without repetitions and without the library's names for its error kinds.
 fn chain(error: &(dyn Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
     for cause in causes(error) {
@@ -222,7 +227,7 @@ fn of_kubeconfig(error: &KubeconfigError) -> String {
     }
 }
 
-/// Why a certificate or key cannot be had; `key` is its name in a kubeconfig.
+/// Why a certificate or key cannot be loaded; `key` is its name in a kubeconfig.
 fn of_data(key: &str, error: &LoadDataError) -> String {
     match error {
         LoadDataError::DecodeBase64(_) => format!("{key}-data is not valid base64"),
@@ -230,12 +235,12 @@ fn of_data(key: &str, error: &LoadDataError) -> String {
             format!("cannot read the {key} '{}': {}", path.display(), io_text(source))
         }
         LoadDataError::NoBase64DataOrFile => {
-            format!("the {key} is missing: a client certificate and its key belong together")
+            format!("{key} is missing: set both the client certificate and its key")
         }
     }
 }
 
-/// Why certificates and keys cannot be used, by words of the library.
+/// Why certificates and keys are unusable, found by words of the library.
 fn of_certificates(error: &OpensslTlsError) -> String {
     const CERTIFICATE: &str = "the client-certificate is not a valid certificate in PEM format";
     let text = error.to_string();
@@ -256,22 +261,21 @@ fn of_certificates(error: &OpensslTlsError) -> String {
     known.map_or(text.clone(), |(_, said)| said.to_owned())
 }
 
-/// Why there are no credentials. What a program wrote to its standard output is not shown: it may be
-/// the credentials.
+/// Why there are no credentials. A program's standard output is not shown: it may contain the credentials.
 fn of_credentials(error: &AuthError) -> String {
     match error {
         AuthError::AuthExecStart(source) => match source.kind() {
-            io::ErrorKind::NotFound => "there is no such program".to_owned(),
-            _ => format!("it cannot be started: {}", io_text(source)),
+            io::ErrorKind::NotFound => "program not found".to_owned(),
+            _ => format!("cannot start it: {}", io_text(source)),
         },
         AuthError::AuthExecRun { out, .. } => of_exit(out),
         AuthError::AuthExecParse(source) => {
             format!(
-                "its answer is not a valid ExecCredential in JSON{}",
+                "its output is not a valid ExecCredential in JSON{}",
                 place(source)
             )
         }
-        AuthError::ExecPluginFailed => "its answer is an ExecCredential without a status".to_owned(),
+        AuthError::ExecPluginFailed => "its output is an ExecCredential without a status".to_owned(),
         AuthError::MalformedTokenExpirationDate(_) => {
             "the expiry of its token is not a valid time".to_owned()
         }
@@ -282,7 +286,7 @@ fn of_credentials(error: &AuthError) -> String {
                 io_text(source)
             )
         }
-        // The library puts what a programmer sees behind its own words.
+        // The library appends debug output to its message.
         AuthError::AuthExec(text) => [": Os {", " Utf8Error {"]
             .iter()
             .fold(text.as_str(), |text, end| text.split(end).next().unwrap_or(text))
@@ -300,7 +304,7 @@ fn of_exit(out: &Output) -> String {
     let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n");
     let colon = if last.is_empty() { "" } else { ": " };
-    format!("it ended with {exit}{colon}{last}")
+    format!("it failed with {exit}{colon}{last}")
 }
 
 fn io_text(error: &io::Error) -> String {
@@ -308,7 +312,7 @@ fn io_text(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
-/// Where in a text the error is. The library's own words quote the text.
+/// The position of the error in a text. The library's own message would quote the text.
 fn place(error: &serde_yaml::Error) -> String {
     let location = error.location();
     location.map_or_else(String::new, |at| {

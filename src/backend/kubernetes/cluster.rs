@@ -1,5 +1,4 @@
-//! The way to the cluster: a context of the kubeconfig, or the service account of the pod that this
-//! program runs in.
+//! How to reach the cluster: by a context of the kubeconfig, or by the service account of the pod that mlrun runs in.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,13 +14,12 @@ use crate::env_vars::{self, HOME, KUBECONFIG, KUBERNETES_SERVICE_HOST};
 use crate::nearest::nearest;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const RENEW: &str =
-    "get a new kubeconfig for the cluster; `kubeadm certs renew` renews certificates of kubeadm";
+const RENEW: &str = "get a new kubeconfig for the cluster (for kubeadm: `kubeadm certs renew all`)";
 
 #[derive(Clone)]
 pub(super) struct Cluster {
     pub(super) client: Client,
-    /// The context of the kubeconfig; nothing where it is the service account of this pod.
+    /// The kubeconfig's context; `None` for the service account of this pod.
     pub(super) context: Option<String>,
     pub(super) server: String,
     pub(super) credentials: Credentials,
@@ -30,18 +28,18 @@ pub(super) struct Cluster {
 impl std::fmt::Display for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.context {
-            Some(context) => write!(f, "the cluster of the context '{context}' ({})", self.server),
-            None => write!(f, "the cluster that this pod runs in ({})", self.server),
+            Some(context) => write!(f, "the cluster of context '{context}' ({})", self.server),
+            None => write!(f, "this pod's cluster ({})", self.server),
         }
     }
 }
 
 impl Cluster {
-    /// Reads how the cluster is reached. No request is made.
+    /// Reads the configuration of the cluster. Sends no request.
     pub(super) async fn find(context: Option<&str>) -> Result<Self, ServiceError> {
         let (mut config, context) = configuration(context).await?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
-        // Who makes a request must know of each try: one whose answer was lost may have been carried out.
+        // Callers must know about each attempt: one whose answer was lost may have had an effect.
         config.default_retry = false;
         if config.root_cert.is_none() && config.cluster_url.scheme_str() == Some("https") {
             config.root_cert = system_certificates();
@@ -54,7 +52,7 @@ impl Cluster {
                 credentials.problem(&server, source)
             } else {
                 unreadable(
-                    format!("cannot make a connection to the Kubernetes API at {server}"),
+                    format!("cannot connect to the Kubernetes API at {server}"),
                     source,
                 )
             }
@@ -76,7 +74,7 @@ impl Cluster {
             return self.credentials.problem(&self.server, source);
         }
         let (reason, hint) = match self.credentials.expired() {
-            // The API server answers; a proxy that checks certificates itself does not.
+            // The API server answers 401; a proxy that checks certificates closes the connection.
             Some(date) if source.kind == ProblemKind::Unauthorized || source.is_of_certificate() => (
                 format!(": the client certificate of the kubeconfig expired on {date}"),
                 Some(RENEW),
@@ -103,55 +101,54 @@ async fn configuration(context: Option<&str>) -> Result<(Config, Option<String>)
                 ..KubeConfigOptions::default()
             };
             let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-            let problem = || format!("cannot use the context '{name}' of the kubeconfig");
+            let problem = || format!("cannot use context '{name}' of the kubeconfig");
             let config = config.map_err(|error| unreadable(problem(), kube::Error::from(error).into()))?;
             return Ok((config, Some(name)));
         }
-        tried.push(format!(
-            "the context '{name}' of the kubeconfig (there is none of this name)"
-        ));
+        tried.push(format!("context '{name}' (not in the kubeconfig)"));
         if env_vars::non_empty(KUBERNETES_SERVICE_HOST).is_none() {
             return Err(no_context(&name, &known, &files));
         }
     } else if !files.is_empty() {
-        tried.push("the current context of the kubeconfig (none is set)".to_owned());
+        tried.push("the kubeconfig's current context (not set)".to_owned());
     }
     match Config::incluster() {
         Ok(config) => Ok((config, None)),
         Err(error) => {
-            tried.push(format!("the service account of a pod ({error})"));
+            tried.push(format!("a pod's service account ({error})"));
             let tried = tried.join("; ");
             Err(ServiceError::setup(
-                format!("there is no Kubernetes cluster to run on; tried: {tried}"),
+                format!("no Kubernetes cluster found; tried: {tried}"),
                 "set KUBECONFIG to a kubeconfig file, or choose a context: kubectl config use-context NAME",
             ))
         }
     }
 }
 
-/// A kubeconfig, or a part of it, that cannot be used.
+/// An unusable kubeconfig, or part of it.
 fn unreadable(problem: String, source: ApiProblem) -> ServiceError {
-    let hint = "`kubectl config view` shows how it is read".to_owned();
+    let hint = "check it with `kubectl config view`".to_owned();
     ServiceError::failed(problem, Some(hint), Some(source.into()))
 }
 
 fn no_context(name: &str, known: &[String], files: &[PathBuf]) -> ServiceError {
     let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     let place = match files.as_slice() {
-        [] => "any kubeconfig: there is none".to_owned(),
-        files => files.join(", "),
+        [] => ": there is no kubeconfig".to_owned(),
+        files => format!(" in {}", files.join(", ")),
     };
     let hint = match nearest(name, known.iter().map(String::as_str)) {
         Some(meant) => format!("did you mean '{meant}'?"),
+        None if files.is_empty() => "set KUBECONFIG to a kubeconfig file".to_owned(),
         None if known.is_empty() => {
-            "the kubeconfig has no contexts; set KUBECONFIG to one that has".to_owned()
+            "the kubeconfig has no contexts; set KUBECONFIG to another file".to_owned()
         }
-        None => format!("there are: {}", known.join(", ")),
+        None => format!("use one of: {}", known.join(", ")),
     };
-    ServiceError::setup(format!("there is no context '{name}' in {place}"), hint)
+    ServiceError::setup(format!("unknown context '{name}'{place}"), hint)
 }
 
-/// The kubeconfig files that are there, and what to say about those that are not.
+/// The existing kubeconfig files, and texts about the missing ones.
 fn kubeconfig_files() -> (Vec<PathBuf>, Vec<String>) {
     let named = std::env::var_os(KUBECONFIG).filter(|value| !value.is_empty());
     let (paths, origin) = match &named {
@@ -167,11 +164,11 @@ fn kubeconfig_files() -> (Vec<PathBuf>, Vec<String>) {
         .partition(|path| path.exists());
     let tried = missing
         .iter()
-        .map(|path| format!("{}{origin}: there is no such file", path.display()));
+        .map(|path| format!("{}{origin}: file not found", path.display()));
     (there, tried.collect())
 }
 
-/// Reads the files as kubectl does: what comes first wins.
+/// Reads the files as kubectl does: the first value wins.
 fn read(files: &[PathBuf]) -> Result<Kubeconfig, ServiceError> {
     files.iter().try_fold(Kubeconfig::default(), |whole, path| {
         let read = Kubeconfig::read_from(path).and_then(|file| whole.merge(file));
@@ -180,7 +177,7 @@ fn read(files: &[PathBuf]) -> Result<Kubeconfig, ServiceError> {
     })
 }
 
-/// The certificates that the system trusts, for a server whose own authority is not named.
+/// The system's trusted certificates, for a server without a configured authority.
 fn system_certificates() -> Option<Vec<Vec<u8>>> {
     let file = openssl_probe::probe().cert_file?;
     let certificates = X509::stack_from_pem(&std::fs::read(file).ok()?).ok()?;

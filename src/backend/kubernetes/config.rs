@@ -15,23 +15,23 @@ const KEYS: [&str; 3] = [CONTEXT, REPOSITORY, TEMPLATE];
 pub(super) const WHAT_IT_IS: &str =
     "name a JSON file with repository-uri and kube-job-template-path: -c config.json";
 const WHAT_THEY_ARE: &str =
-    "\"repository-uri\" is where the image is pushed to, \"kube-job-template-path\" the YAML file of the Job";
+    "\"repository-uri\" is the image repository to push to, \"kube-job-template-path\" the Job's YAML file";
 
-/// The values of the configuration, checked as far as no file is needed.
+/// The values of the configuration, checked without reading any file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KubernetesConfig {
-    /// The context of the kubeconfig; the current one where it is not given.
+    /// The kubeconfig's context; the current one if `None`.
     pub(super) context: Option<String>,
-    /// Where the image is pushed to, without a tag.
+    /// The repository to push the image to, without a tag.
     pub(super) repository: String,
     pub(super) template: PathBuf,
-    /// What is said about keys that nobody reads.
+    /// Warnings about unknown keys.
     pub(super) warnings: Vec<String>,
 }
 
 impl KubernetesConfig {
-    /// Takes the values. A relative template is looked for in the current directory, as `mlflow run`
-    /// does, then beside the configuration's file.
+    /// Reads the values. A relative template path starts at the current directory, as in `mlflow run`, or else
+    /// at the directory of the configuration file.
     pub(super) fn read(config: &BackendConfig) -> Result<Self, ServiceError> {
         let value = |key: &str| {
             let value = config.value.get(key);
@@ -47,9 +47,10 @@ impl KubernetesConfig {
             .filter(|key| value(key).is_none())
             .collect();
         if !missing.is_empty() {
-            let problem = format!("the backend config lacks '{}'", missing.join("' and '"));
+            let problem = format!("missing '{}' in the backend config", missing.join("' and '"));
             let mut meant = others.iter().map(|key| (key, nearest(key, KEYS)));
-            let instead = meant.find_map(|(key, meant)| Some(format!("'{key}' is not '{}'", meant?)));
+            let instead =
+                meant.find_map(|(key, meant)| Some(format!("did you mean '{}' instead of '{key}'?", meant?)));
             let hint = instead.unwrap_or_else(|| WHAT_THEY_ARE.to_owned());
             return Err(ServiceError::setup(problem, hint));
         }
@@ -57,8 +58,8 @@ impl KubernetesConfig {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(other) => {
-                let problem = format!("'{key}' of the backend config must be text, not {other}");
-                Err(ServiceError::setup(problem, "put it into quotes"))
+                let problem = format!("'{key}' in the backend config must be text, not {other}");
+                Err(ServiceError::setup(problem, "put it in quotes"))
             }
         };
         let template = PathBuf::from(text(TEMPLATE)?.unwrap_or_default());
@@ -82,5 +83,5 @@ fn found(template: &Path, config_file: Option<&Path>) -> PathBuf {
 fn unused(key: &str) -> String {
     let meant = nearest(key, KEYS);
     let meant = meant.map_or_else(String::new, |meant| format!("; did you mean '{meant}'?"));
-    format!("the key '{key}' of the backend config is not used{meant}")
+    format!("ignoring unknown key '{key}' in the backend config{meant}")
 }

@@ -1,4 +1,4 @@
-//! The creation of a Job: checked beforehand, and maybe cut short by a signal. Also then none is left behind.
+//! The creation of a Job: validated first, and leaving no Job behind if a signal interrupts it.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -19,24 +19,24 @@ use crate::events::Progress;
 use crate::process::{Interruptible, Signals};
 use crate::retrying::retrying_for;
 
-/// How long the answer to a request that is under way may still come after a signal.
+/// How long to wait after a signal for the answer to a pending request.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
-/// How long a Job is looked for that may have been created.
+/// How long to look for a Job that may have been created.
 const LOOK_PATIENCE: Duration = Duration::from_secs(2);
-/// How often it is looked for in that time.
+/// How often to look.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Doubt {
     None,
-    /// One may have been carried out.
+    /// An earlier request may have created it.
     MayBeThere,
-    /// One may be carried out even now.
+    /// A pending request may still create it.
     MayCome,
 }
 
 impl JobHandle {
-    /// Has the Job checked; gives the warnings. Only a server that has too much to do is asked again.
+    /// Has the cluster validate the Job and returns its warnings. Retries only if the server is overloaded.
     pub(super) async fn check(&self, job: &Value) -> Result<Vec<String>, ApiProblem> {
         let (_, warnings) = (|| self.create_once(job, true))
             .retry(PAUSES.with_total_delay(Some(REQUEST_TIMEOUT)))
@@ -45,8 +45,8 @@ impl JobHandle {
         Ok(warnings)
     }
 
-    /// Asks once for the Job's creation, or only for its check. Gives the Job, and the API's warnings, such as
-    /// fields that it does not know.
+    /// Requests the Job's creation, or only its validation, once. Returns the Job and the API's warnings, such
+    /// as unknown fields.
     async fn create_once(&self, job: &Value, is_check: bool) -> Result<(Job, Vec<String>), ApiProblem> {
         let dry_run = if is_check { "&dryRun=All" } else { "" };
         let path = Job::url_path(&(), Some(&self.namespace));
@@ -80,9 +80,8 @@ fn warning_text(header: &str) -> Option<String> {
     Some(quoted.replace("\\\"", "\"").replace("\\\\", "\\"))
 }
 
-/// Creates the Job, unless a signal comes first: then it is not there, or the person has been told that it may
-/// be. A request whose answer was lost is made again; the Job that it made is then known by its name, which no
-/// other has.
+/// Creates the Job, unless a signal arrives first: then the Job does not exist, or a warning says that it may.
+/// A request whose answer was lost is repeated; its Job is recognised by its unique name.
 pub(super) async fn create(
     handle: &JobHandle,
     job: &Value,
@@ -101,7 +100,7 @@ pub(super) async fn create(
         };
         let problem = match answered {
             Ok(Ok((job, _))) => {
-                // Whoever waits for the run, or stores where it is, ends it.
+                // The code that waits for the run, or stores its tags, handles the signal.
                 signals.put_back(signal);
                 return Ok(Interruptible::Done(job));
             }
@@ -138,7 +137,7 @@ pub(super) async fn create(
     }
 }
 
-/// The Job, where it is there against all appearances. Where that cannot be known, the person is told.
+/// The Job, if it was created in spite of an error. Warns if that cannot be determined.
 async fn found(
     handle: &JobHandle,
     doubt: Doubt,
@@ -155,18 +154,18 @@ async fn found(
     };
     match looked {
         Some(Ok(job)) => return job,
-        Some(Err(problem)) => tracing::debug!(%problem, "a Job that cannot be looked for"),
+        Some(Err(problem)) => tracing::debug!(%problem, "cannot look for the Job"),
         None => {}
     }
     progress.warning(&format!(
-        "whether the Job '{}' was created is not known; if it was, delete it: {}",
+        "cannot tell whether the Job '{}' was created; if it was, delete it: {}",
         handle.name,
         handle.deletion_command()
     ));
     None
 }
 
-/// Looks for the Job until it is known whether it is there.
+/// Looks for the Job until it is known whether it exists.
 async fn look(handle: &JobHandle, doubt: Doubt) -> Result<Option<Job>, ApiProblem> {
     let api = handle.api::<Job>();
     let look = || async {

@@ -1,7 +1,6 @@
-//! A kubeconfig and the credentials that it names: checked before they are used, explained when they fail.
+//! The credentials in a kubeconfig: checked before use, explained when they fail.
 //!
-//! The library's own words hold paths and answers of programs as Rust writes them for programmers, and
-//! parts of files that may be secret.
+//! The library's own messages contain debug output and parts of files that may be secret.
 
 use http::HeaderValue;
 use kube::config::{AuthInfo, ExecConfig};
@@ -12,7 +11,7 @@ use super::api_error::{ApiProblem, ProblemKind};
 use crate::backend::error::ServiceError;
 use crate::project::quote;
 
-/// Words in the name of an option whose value nobody shall see.
+/// Words in the names of options whose values are secret.
 const SECRETS: [&str; 6] = ["secret", "token", "password", "passwd", "key", "credential"];
 
 #[derive(Clone)]
@@ -30,8 +29,8 @@ struct Plugin {
 }
 
 impl Credentials {
-    /// Looks at the credentials, and makes those of kubectl fit for the library: it takes no token file
-    /// that ends with a line end, and no token that no header can hold.
+    /// Checks the credentials and adapts them to the library, which accepts no token file with a trailing line
+    /// break and no token that is invalid in a header.
     pub(super) fn of(auth: &mut AuthInfo, server: &str) -> Result<Self, ServiceError> {
         if let (None, Some(file)) = (&auth.token, &auth.token_file)
             && let Ok(text) = std::fs::read_to_string(file)
@@ -40,7 +39,7 @@ impl Credentials {
             auth.token = Some(text.trim().to_owned().into());
         }
         if token(auth).is_some_and(|token| HeaderValue::try_from(format!("Bearer {token}")).is_err()) {
-            let problem = "the token is not valid: it holds line ends or other control characters";
+            let problem = "the token is not valid: it contains line breaks or other control characters";
             let problem = ApiProblem::new(ProblemKind::Unauthorized, problem);
             return Err(unusable(server, problem));
         }
@@ -55,14 +54,14 @@ impl Credentials {
             return unusable(server, source);
         };
         let problem = format!(
-            "the program '{}', which the kubeconfig names, gives no credentials for the cluster",
+            "the kubeconfig's login program '{}' returned no credentials for the cluster",
             plugin.program
         );
         let source = self.explained(source);
         ServiceError::failed(problem, Some(plugin.hint.clone()), Some(source.into()))
     }
 
-    /// The problem, with the program whose it is.
+    /// The problem, with the program that caused it.
     pub(super) fn explained(&self, mut problem: ApiProblem) -> ApiProblem {
         if let Some(plugin) = self.plugin.as_ref().filter(|_| problem.lacks_credentials) {
             problem.message = format!("{}: {}", plugin.command, problem.message);
@@ -70,7 +69,7 @@ impl Credentials {
         problem
     }
 
-    /// When the client certificate expired, if it has.
+    /// The expiry date of the client certificate, if it has expired.
     pub(super) fn expired(&self) -> Option<String> {
         let end = self.certificate.as_ref()?.not_after();
         let now = Asn1Time::days_from_now(0).ok()?;
@@ -85,7 +84,7 @@ impl Plugin {
         let of_kubeconfig = exec.install_hint.as_deref().map(str::trim);
         let of_kubeconfig = of_kubeconfig.filter(|hint| !hint.is_empty());
         let hint = of_kubeconfig.map(str::to_owned).unwrap_or_else(|| {
-            format!("run it yourself, as kubectl does: {command}; install it or log in with it if it fails")
+            format!("run it yourself: {command}; if it fails, install it or log in with it")
         });
         Some(Self {
             program,
@@ -95,20 +94,20 @@ impl Plugin {
     }
 }
 
-/// Credentials in the kubeconfig itself that cannot be used.
+/// Unusable credentials in the kubeconfig itself.
 fn unusable(server: &str, source: ApiProblem) -> ServiceError {
-    let problem = format!("cannot use the credentials of the kubeconfig for {server}");
-    let hint = "correct the user of the context: `kubectl config view --minify` shows it".to_owned();
+    let problem = format!("cannot use the kubeconfig's credentials for {server}");
+    let hint = "correct the context's user (`kubectl config view --minify` shows it)".to_owned();
     ServiceError::failed(problem, Some(hint), Some(source.into()))
 }
 
-/// The token in the kubeconfig. The library shows it only to what writes a kubeconfig.
+/// The token in the kubeconfig. The library exposes it only through serialization.
 fn token(auth: &AuthInfo) -> Option<String> {
     let fields = serde_json::to_value(auth).ok()?;
     Some(fields.get("token")?.as_str()?.to_owned())
 }
 
-/// The client certificate. One that cannot be read is told of by the library that needs it.
+/// The client certificate. The library reports one that cannot be read.
 fn certificate(auth: &AuthInfo) -> Option<X509> {
     let pem = match (&auth.client_certificate_data, &auth.client_certificate) {
         (Some(data), _) => openssl::base64::decode_block(data).ok()?,

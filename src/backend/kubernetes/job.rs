@@ -1,7 +1,6 @@
-//! The Job that is made of a template: what is replaced, and nothing else; and names that Kubernetes takes,
-//! made of those that a project has.
+//! Builds the Job from a template: which fields are set, and how a project's names become valid in Kubernetes.
 //!
-//! Source of their rules: "Object Names and IDs" and "Labels and Selectors" of the Kubernetes documentation.
+//! Source of the naming rules: "Object Names and IDs" and "Labels and Selectors" of the Kubernetes documentation.
 
 use std::iter;
 
@@ -15,17 +14,17 @@ use crate::env_vars::{KUBE_MLFLOW_TRACKING_URI, MLFLOW_TRACKING_URI};
 use crate::environment::Container;
 
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// The labels that a run's Job and pods are found by.
+/// The labels that identify a run's Job and pods.
 const RUN_ID_LABEL: &str = "mlflow.org/run-id";
 const PROJECT_LABEL: &str = "mlflow.org/project";
 const ENTRY_POINT_LABEL: &str = "mlflow.org/entry-point";
-/// The annotation that has the run, the project and the entry point as they are, as JSON.
+/// The annotation with the unchanged run, project and entry point, as JSON.
 const RUN_ANNOTATION: &str = "mlflow.org/run";
 
-/// The longest name of a label, and so of a container, and of a Job whose pods are named after it.
+/// The longest label, and so the longest name of a container or of a Job (its pods are named after it).
 pub(super) const LONGEST_LABEL: usize = 63;
 
-/// The Job of a plan. `shown` changes the values of variables for the eyes of a person.
+/// The Job of a plan. `shown` changes the values of variables for display.
 pub(super) fn make(
     template: &Template,
     plan: &LaunchPlan,
@@ -73,7 +72,7 @@ fn labels(plan: &LaunchPlan) -> Vec<(&'static str, String)> {
     labels
 }
 
-/// The names of the other containers, which no pod may have twice.
+/// The names of the other containers; names must be unique in a pod.
 fn other_containers(template: &Template) -> Vec<&str> {
     let pod = &template.job["spec"]["template"]["spec"];
     let all = |key: &str| pod[key].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -85,7 +84,7 @@ fn other_containers(template: &Template) -> Vec<&str> {
         .collect()
 }
 
-/// The name, changed where another container has it.
+/// The name, numbered if another container already has it.
 fn unlike_others(name: String, others: &[&str]) -> String {
     let numbered = (2..).map(|number: u32| {
         let end = format!("-{number}");
@@ -96,8 +95,8 @@ fn unlike_others(name: String, others: &[&str]) -> String {
     free.next().unwrap_or_default()
 }
 
-/// The template's variables without those that are replaced, then the run's own, as `mlflow run` appends
-/// them. The template wins over docker_env.
+/// The template's variables without overridden ones, then the run's own, in the order of `mlflow run`. The
+/// template overrides docker_env.
 fn variables(
     of_template: &Value,
     plan: &LaunchPlan,
@@ -124,8 +123,7 @@ fn variables(
     variables
 }
 
-/// The text so that it is still the same when Kubernetes has expanded `$(NAME)` in it: there, `$$` is
-/// a dollar sign.
+/// Escapes the text so that Kubernetes does not expand `$(NAME)` in it: `$$` is a dollar sign there.
 fn kept(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for (at, character) in text.char_indices() {
@@ -164,8 +162,7 @@ fn label(text: &str, longest: usize) -> String {
     name.trim_end_matches('-').to_owned()
 }
 
-/// A Job's name: the project's, the time in UTC as `mlflow run` writes it (to the second), and
-/// something that no other Job of that second has.
+/// A Job's name: the project's name, the time in UTC as in `mlflow run` (to the second), and a unique suffix.
 pub(super) fn job_name(project: &str, longest: usize) -> String {
     let unique = uuid::Uuid::new_v4().simple().to_string();
     let end = format!(
@@ -177,8 +174,7 @@ pub(super) fn job_name(project: &str, longest: usize) -> String {
     format!("{}-{end}", label(project, room))
 }
 
-/// The text as a label's value: letters, digits, and `-`, `_` and `.` between them. Nothing where
-/// nothing is left of it.
+/// The text as a label's value: letters, digits, and `-`, `_` and `.` between them; `None` if nothing is left.
 fn label_value(text: &str) -> Option<String> {
     let is_inner = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
     let value = text.replace(|character| !is_inner(character), "-");

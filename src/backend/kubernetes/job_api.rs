@@ -1,4 +1,4 @@
-//! A Job that is in the cluster, or shall be: where it is, the requests about it, and what it says about itself.
+//! A Job of the cluster: its identity, the requests about it, and what its status means.
 
 use std::time::Duration;
 
@@ -26,18 +26,18 @@ pub(super) const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
     .with_max_delay(Duration::from_secs(10))
     .without_max_times();
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a request is tried again where the API does not answer.
+/// How long to retry a request that the API does not answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
-/// How long a deletion may take beyond the time that the pods have to end.
+/// How long a deletion may take beyond the pods' grace period.
 const BEYOND_GRACE: Duration = Duration::from_secs(30);
-/// How often, at least, to look whether a Job that is being deleted is gone.
+/// The longest pause between checks whether a deleted Job is gone.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// How long the events of a Job that is gone may take to come.
+/// How long to wait for the events of a deleted Job.
 const MEMORY_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) const SUCCESS: Ended = Ended::Done(ProgramExit::Code(0));
 
-/// Reasons of a Job's failure, by which its controller names the event too.
+/// Reasons of a Job's failure; its controller's events have the same names.
 const FAILURES: [&str; 5] = [
     "BackoffLimitExceeded",
     "DeadlineExceeded",
@@ -46,13 +46,13 @@ const FAILURES: [&str; 5] = [
     "FailedIndexes",
 ];
 
-/// A Job by its place and name.
+/// A Job by namespace and name.
 #[derive(Clone)]
 pub(super) struct JobHandle {
     pub(super) cluster: Cluster,
     pub(super) namespace: String,
     pub(super) name: String,
-    /// What tells it from a later Job of the same name, where it is known.
+    /// Distinguishes it from a later Job of the same name, if known.
     pub(super) uid: Option<String>,
 }
 
@@ -68,7 +68,7 @@ impl JobHandle {
         metadata.name.as_deref() == Some(&self.name) && (self.uid.is_none() || self.uid == metadata.uid)
     }
 
-    /// Whether these are the data of one of its pods.
+    /// Whether this is the metadata of one of its pods.
     pub(super) fn owns(&self, metadata: &ObjectMeta) -> bool {
         let Some(uid) = &self.uid else { return true };
         let owners = metadata.owner_references.as_deref().unwrap_or_default();
@@ -79,7 +79,7 @@ impl JobHandle {
         let of_job = ListParams::default().labels(&format!("job-name={}", self.name));
         let api = self.api::<Pod>();
         let pods = patiently(PATIENCE, || api.list(&of_job)).await;
-        let pods = pods.map_err(|problem| self.cluster.problem("ask for the Job's pods", problem))?;
+        let pods = pods.map_err(|problem| self.cluster.problem("list the Job's pods", problem))?;
         let mut pods = pods.items;
         pods.retain(|pod| self.owns(&pod.metadata));
         Ok(pods)
@@ -88,24 +88,24 @@ impl JobHandle {
     pub(super) async fn get(&self) -> Result<Option<Job>, ServiceError> {
         let api = self.api::<Job>();
         let job = patiently(PATIENCE, || api.get_opt(&self.name)).await;
-        let job = job.map_err(|problem| self.cluster.problem("ask for the Job", problem))?;
+        let job = job.map_err(|problem| self.cluster.problem("get the Job", problem))?;
         Ok(job.filter(|job| self.is(&job.metadata)))
     }
 
     pub(super) fn is_gone(&self) -> ServiceError {
         let (job, namespace) = (&self.name, &self.namespace);
         ServiceError::setup(
-            format!("there is no Job '{job}' in the namespace '{namespace}' any more"),
-            "it was deleted, maybe by its ttlSecondsAfterFinished; how it ended is not known any more",
+            format!("the Job '{job}' no longer exists in the namespace '{namespace}'"),
+            "it was deleted, perhaps by its ttlSecondsAfterFinished; its result is unknown",
         )
     }
 
     pub(super) fn was_deleted(&self) -> ServiceError {
         let (job, namespace) = (&self.name, &self.namespace);
         ServiceError::setup(
-            format!("the Job '{job}' in the namespace '{namespace}' was deleted before it had ended"),
+            format!("the Job '{job}' in the namespace '{namespace}' was deleted before it finished"),
             format!(
-                "`mlrun cancel` and `kubectl delete job` do that; `kubectl get events -n {namespace}` may say more"
+                "`mlrun cancel` or `kubectl delete job` was used; see `kubectl get events -n {namespace}`"
             ),
         )
         .with_status(RunStatus::Killed)
@@ -117,8 +117,8 @@ impl JobHandle {
         format!("kubectl delete job {} -n {}{context}", self.name, self.namespace)
     }
 
-    /// Deletes the Job: its pods first, then itself. One that is gone already is as good. `patience` is
-    /// how long the answer may take, over all tries.
+    /// Deletes the Job: its pods first, then itself. A Job that is already gone is a success. `patience` limits
+    /// the time over all attempts.
     pub(super) async fn delete(&self, patience: Duration) -> Result<(), ApiProblem> {
         let mut parameters = DeleteParams::foreground();
         parameters.preconditions = self.uid.clone().map(|uid| Preconditions {
@@ -132,7 +132,7 @@ impl JobHandle {
         }
     }
 
-    /// Deletes the Job and waits until it and its pods are gone, as long as that may take.
+    /// Deletes the Job and waits until it and its pods are gone, within their grace period.
     pub(super) async fn delete_to_the_end(
         &self,
         job: &Job,
@@ -160,22 +160,20 @@ impl JobHandle {
 
     pub(super) fn tell_long_deletion(&self, progress: &dyn Progress) {
         progress.warning(&format!(
-            "the Job '{}' is being deleted, but its pods have not ended yet",
+            "the Job '{}' is being deleted, but its pods are still running",
             self.name
         ));
     }
 
-    /// How a Job ended that is no longer there, as far as the cluster's events remember it, which they do for
-    /// about an hour. Nothing if nobody remembers, or the cluster cannot be asked.
+    /// How a deleted Job ended, according to the cluster's events, which it keeps for about an hour. `None` if
+    /// they are gone or the cluster does not answer.
     pub(super) async fn remembered_end(&self) -> Option<Result<Ended, ServiceError>> {
         let of_job = format!("involvedObject.kind=Job,involvedObject.name={}", self.name);
         let of_job = ListParams::default().fields(&of_job);
         let api = self.api::<Event>();
         let listed = timeout(MEMORY_PATIENCE, api.list(&of_job)).await.ok()?;
         let events = listed
-            .inspect_err(
-                |error| tracing::debug!(%error, "the events of a Job that is gone cannot be asked for"),
-            )
+            .inspect_err(|error| tracing::debug!(%error, "cannot list the events of a deleted Job"))
             .ok()?;
         let find = |wanted: &[&str]| {
             let mut events = events.iter();
@@ -188,7 +186,7 @@ impl JobHandle {
             let reason = failure(None, event.reason.as_deref(), event.message.as_deref());
             return Some(Err(reason.into()));
         }
-        // The end is the newest event of a Job, so if its beginning is remembered, its end would be too.
+        // A Job's end is its newest event: if the first event is still there, an end would be too.
         find(&["SuccessfulCreate"]).map(|_| Err(self.was_deleted()))
     }
 }
@@ -202,7 +200,7 @@ pub(super) async fn in_time<T, E: Into<ApiProblem>>(
     }
 }
 
-/// Makes a request, and makes it again where the API does not answer, for so long in all.
+/// Sends a request and retries it for this long if the API does not answer.
 async fn patiently<T, F>(patience: Duration, request: impl Fn() -> F) -> Result<T, ApiProblem>
 where
     F: Future<Output = Result<T, kube::Error>>,
@@ -223,7 +221,7 @@ where
     answer.unwrap_or_else(|_| Err(last.unwrap_or_else(|| ApiProblem::no_answer(patience))))
 }
 
-/// The Job's conditions of these kinds that hold.
+/// The Job's true conditions of these kinds.
 fn conditions<'a>(job: &'a Job, kinds: &[&str]) -> impl Iterator<Item = &'a JobCondition> {
     let all = job.status.iter().flat_map(|status| &status.conditions).flatten();
     all.filter(|condition| condition.status == "True" && kinds.contains(&&*condition.type_))
@@ -233,14 +231,13 @@ pub(super) fn end_of(job: &Job) -> Option<&JobCondition> {
     conditions(job, &["Complete", "Failed"]).next()
 }
 
-/// Whether the Job's end is decided, if not yet reached: its controller deletes the pods that still run.
+/// Whether the Job is finished or about to be: its controller deletes the pods that still run.
 pub(super) fn is_ending(job: &Job) -> bool {
     let decisions = ["FailureTarget", "SuccessCriteriaMet", "Failed", "Complete"];
     conditions(job, &decisions).next().is_some()
 }
 
-/// Whether the Job was deleted, or is being deleted, before it had ended. The run was killed then, whatever
-/// its pods make of it.
+/// Whether the Job was deleted before it finished. The run was killed then, whatever the pods report.
 pub(super) fn was_cancelled(job: &Job) -> bool {
     let Some(deleted) = &job.metadata.deletion_timestamp else {
         return false;
@@ -250,8 +247,8 @@ pub(super) fn was_cancelled(job: &Job) -> bool {
     };
     match &end.last_transition_time {
         Some(ended) if ended.0.as_second() != deleted.0.as_second() => ended.0 > deleted.0,
-        // Times are told in seconds. A Job that deletes itself may do so at once when it has ended, and
-        // pods that are ended by a deletion rarely succeed.
+        // Times have a resolution of a second. A Job that deletes itself may do so as soon as it finishes, and
+        // pods that a deletion stops rarely succeed.
         _ => !goes_by_itself(Some(job)) && end.type_ == "Failed",
     }
 }
@@ -260,23 +257,23 @@ fn spec(job: Option<&Job>) -> Option<&JobSpec> {
     job?.spec.as_ref()
 }
 
-/// Whether the cluster deletes the Job some time after its end.
+/// Whether the cluster deletes the Job some time after it finishes.
 pub(super) fn goes_by_itself(job: Option<&Job>) -> bool {
     spec(job).is_some_and(|spec| spec.ttl_seconds_after_finished.is_some())
 }
 
-/// Whether somebody keeps the Job from starting, as queues do.
+/// Whether the Job is suspended, as by a queue.
 pub(super) fn is_suspended(job: Option<&Job>) -> bool {
     spec(job).and_then(|spec| spec.suspend).unwrap_or(false)
 }
 
-/// The queue of Kueue that decides when the Job starts, if one does.
+/// The Kueue queue that decides when the Job starts, if any.
 pub(super) fn queue_of(job: &Job) -> Option<&str> {
     let labels = job.metadata.labels.as_ref()?;
     labels.get("kueue.x-k8s.io/queue-name").map(String::as_str)
 }
 
-/// Whether the Job makes another pod where one fails; it does unless its template says otherwise.
+/// Whether the Job replaces failed pods, which is the default.
 pub(super) fn tries_again(job: Option<&Job>) -> bool {
     spec(job).is_none_or(|spec| {
         spec.backoff_limit.unwrap_or(6) > 0
@@ -285,12 +282,12 @@ pub(super) fn tries_again(job: Option<&Job>) -> bool {
     })
 }
 
-/// Whether the Job is done when one pod has succeeded.
+/// Whether one successful pod completes the Job.
 pub(super) fn has_one_pod(job: Option<&Job>) -> bool {
     spec(job).is_some_and(|spec| spec.completions.unwrap_or(1) <= 1 && spec.parallelism.unwrap_or(1) <= 1)
 }
 
-/// How long the deletion of the Job may take: the time that its pods have to end, and some more.
+/// How long the deletion of the Job may take: its pods' grace period, and some more.
 pub(super) fn time_to_end(job: Option<&Job>) -> Duration {
     let pod = spec(job).and_then(|spec| spec.template.spec.as_ref());
     let seconds = pod.and_then(|pod| pod.termination_grace_period_seconds);
@@ -298,10 +295,11 @@ pub(super) fn time_to_end(job: Option<&Job>) -> Duration {
     BEYOND_GRACE + Duration::from_secs(grace)
 }
 
-/// Why a whole Job failed, where its pods do not tell more.
+/// Why the Job failed, if its pods do not say more.
 pub(super) fn failure(job: Option<&Job>, reason: Option<&str>, message: Option<&str>) -> Reason {
     match reason.unwrap_or_default() {
         "DeadlineExceeded" => deadline("Job", spec(job).and_then(|spec| spec.active_deadline_seconds)),
+        "" => Reason::told("the Job failed", message.unwrap_or_default(), None),
         reason => Reason::told(
             format!("the Job failed ({reason})"),
             message.unwrap_or_default(),

@@ -1,10 +1,10 @@
-//! A Job on a Kubernetes cluster: made of a template, followed to its end, explained.
+//! A Job on a Kubernetes cluster: built from a template, followed until it finishes, explained if it fails.
 //!
 //! ```text
 //! backend config -> template -> Job -> created -> watched, logs -> end, or the reason of a failure
 //! ```
 //!
-//! The template and what is replaced in it are those of `mlflow.projects.kubernetes` (MLflow 3.17).
+//! The template and the fields set in it are those of `mlflow.projects.kubernetes` (MLflow 3.17).
 
 mod api_error;
 mod cluster;
@@ -49,11 +49,11 @@ use crate::redact::without_credentials;
 
 pub(super) const NAME: &str = "kubernetes";
 
-/// How long the entry point may take to start where `--start-timeout` does not say.
+/// The default of `--start-timeout`.
 const START_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 const WHAT_IS_REPLACED: &str =
-    "mlrun replaces the first container's name, image, command and variables; all else is the template's";
+    "mlrun sets the first container's name, image, command and variables; the template sets everything else";
 
 pub(super) struct Kubernetes {
     config: KubernetesConfig,
@@ -76,8 +76,8 @@ impl Kubernetes {
         let repository = &config.repository;
         if !is_repository(repository) {
             return Err(ServiceError::setup(
-                format!("'{repository}' (repository-uri) cannot be the name of an image's repository"),
-                "write [host/]name without a tag, such as registry.example.com/team/project",
+                format!("'{repository}' is not a valid image repository (repository-uri)"),
+                "use [HOST/]NAME without a tag, for example registry.example.com/team/project",
             ));
         }
         let template = Template::read(&config.template)?;
@@ -94,7 +94,7 @@ impl Kubernetes {
         })
     }
 
-    /// The Job's name: as unique as the run, and the moment.
+    /// The Job's name, unique for each run and start.
     fn job_name(&self, plan: &LaunchPlan) -> String {
         // An indexed Job gives its pods longer host names.
         let is_indexed = self.template.job["spec"]["completionMode"] == "Indexed";
@@ -103,7 +103,7 @@ impl Kubernetes {
         job::job_name(project, longest)
     }
 
-    /// The Job of a plan, and where it shall be.
+    /// The Job of a plan, and its handle.
     async fn job_to_create(&self, plan: &LaunchPlan) -> Result<(JobHandle, Value), ServiceError> {
         let find = || Cluster::find(self.config.context.as_deref());
         let cluster = self.cluster.get_or_try_init(find).await?;
@@ -133,15 +133,15 @@ impl Kubernetes {
         }
         let field = problem.field.as_deref();
         ServiceError::failed(
-            format!("the cluster does not take the Job: {problem}"),
+            format!("the cluster rejected the Job: {problem}"),
             field.map(|_| WHAT_IS_REPLACED.to_owned()),
             None,
         )
         .at(field.map(|field| self.template.place(field)))
     }
 
-    /// Whether the creation may be allowed though the check is not: a webhook may not know checks, or a
-    /// policy judge an image that is neither built nor pushed yet, and has no digest.
+    /// Whether the cluster may accept the Job although the validation failed: a webhook may not support
+    /// validation, or a policy may reject an image that is not built or pushed yet and has no digest.
     fn is_judged_too_early(&self, problem: &ApiProblem, container: &Container) -> bool {
         let text = problem.to_string();
         let image = &container.image;
@@ -156,18 +156,21 @@ impl Kubernetes {
                 && text.to_lowercase().contains("image"))
     }
 
-    /// Tells what a person may expect of a pod and does not get.
+    /// Warns about settings that have no effect on pods.
     fn tell_what_no_pod_has(&self, plan: &LaunchPlan, container: &Container, progress: &dyn Progress) {
         for warning in self.config.warnings.iter().chain(&self.template.warnings) {
             progress.warning(warning);
         }
         if !container.settings.volumes.is_empty() || !container.settings.mounts.is_empty() {
             progress.warning(
-                "the volumes of docker_env are not used on Kubernetes; write volumes into the template",
+                "ignoring the volumes of docker_env, which Kubernetes does not use; declare them in the Job template",
             );
         }
         if !container.settings.arguments.is_empty() || !container.settings.argument_variables.is_empty() {
-            progress.warning("-A/--docker-args is not used on Kubernetes; write it into the template");
+            progress.warning(
+                "ignoring -A/--docker-args, which Kubernetes does not use; set the same in the Job \
+            template",
+            );
         }
         if !self.template.container()["args"].is_null() {
             progress.warning(&format!(
@@ -179,8 +182,9 @@ impl Kubernetes {
             let uri = plan.variable(MLFLOW_TRACKING_URI).unwrap_or_default();
             if plan.local_store.is_some() || is_this_machine(uri) {
                 progress.warning(&format!(
-                    "the tracking store {} is on this machine, where no pod finds it: what the entry point logs is lost; set \
-                     MLFLOW_TRACKING_URI to a server that both reach, or KUBE_MLFLOW_TRACKING_URI to its address for the pod",
+                    "pods cannot reach the tracking store {} on this machine, so what the entry point logs is \
+                    lost; set MLFLOW_TRACKING_URI to a server that both can reach, or KUBE_MLFLOW_TRACKING_URI to \
+                    its address for pods",
                     without_credentials(uri)
                 ));
             }
@@ -191,13 +195,13 @@ impl Kubernetes {
             .find(|name| env_vars::non_empty(name).is_some());
         if let Some(name) = has_credentials.filter(|name| !self.template_has(name, container)) {
             progress.warning(&format!(
-                "{name} is not put into the Job, where everybody who may see it could read it; give it to the first \
-                 container in the template by a Secret (env with secretKeyRef, or envFrom)"
+                "{name} is not passed to the Job, because everyone who may view the Job could read it; pass it \
+                from a Secret to the template's first container (env with secretKeyRef, or envFrom)"
             ));
         }
     }
 
-    /// A Databricks workspace lets in nobody without credentials, and a profile is known here only.
+    /// Warns if the pod cannot authenticate at a Databricks workspace: profiles exist only on this machine.
     fn tell_of_databricks(&self, plan: &LaunchPlan, container: &Container, progress: &dyn Progress) {
         let uri = plan.variable(MLFLOW_TRACKING_URI).unwrap_or_default();
         let for_pod = env_vars::non_empty(KUBE_MLFLOW_TRACKING_URI).unwrap_or_else(|| uri.to_owned());
@@ -206,16 +210,16 @@ impl Kubernetes {
         }
         let of_profile = match for_pod.as_str() {
             "databricks" => "",
-            _ => ", and set KUBE_MLFLOW_TRACKING_URI=databricks, since no pod knows the profile",
+            _ => "; also set KUBE_MLFLOW_TRACKING_URI=databricks, because pods do not have your profile",
         };
         progress.warning(&format!(
-            "the pod gets no credentials for the Databricks workspace, since everybody who may see the Job could read \
-             them; give DATABRICKS_HOST and DATABRICKS_TOKEN to the first container in the template by a Secret (env \
-             with secretKeyRef, or envFrom){of_profile}"
+            "the pod gets no credentials for the Databricks workspace, because everyone who may view the Job could \
+            read them; pass DATABRICKS_HOST and DATABRICKS_TOKEN from a Secret to the template's first container \
+            (env with secretKeyRef, or envFrom){of_profile}"
         ));
     }
 
-    /// Whether the pod may get a variable from the template or the project.
+    /// Whether the template or the project may set a variable.
     fn template_has(&self, name: &str, container: &Container) -> bool {
         let of_template = self.template.container();
         let of_project = container
@@ -229,14 +233,14 @@ impl Kubernetes {
             || variables.any(|variable| variable["name"] == name)
     }
 
-    /// Shows the API's warnings, each with its place in the template.
+    /// Reports the API's warnings, each with its place in the template.
     fn tell_warnings(&self, warnings: &[String], progress: &dyn Progress) {
         for warning in warnings {
             let field = warning
                 .strip_prefix("unknown field \"")
                 .and_then(|rest| rest.strip_suffix('"'));
             let place = field.map_or_else(String::new, |field| format!(" ({})", self.template.place(field)));
-            progress.warning(&format!("the cluster says: {warning}{place}"));
+            progress.warning(&format!("the cluster reports: {warning}{place}"));
         }
     }
 }
@@ -266,8 +270,8 @@ impl Backend for Kubernetes {
         let container = container_of(plan)?;
         if plan.data_directory.is_some() {
             return Err(ServiceError::setup(
-                "the data of a parameter of type path would be downloaded to this machine, where no pod sees it",
-                "declare the parameter as `uri`, so that the entry point gets the address itself",
+                "a parameter of type path would be downloaded to this machine, where pods cannot read it",
+                "declare the parameter as `type: uri`, so that the entry point gets the URI itself",
             )
             .into());
         }
@@ -277,7 +281,7 @@ impl Backend for Kubernetes {
             Ok(warnings) => self.tell_warnings(&warnings, progress),
             Err(problem) if self.is_judged_too_early(&problem, container) => {
                 progress.warning(&format!(
-                    "the cluster could not check the Job beforehand: {problem}"
+                    "the cluster could not validate the Job before the run: {problem}"
                 ));
             }
             Err(problem) => return Err(self.refused(&handle, problem).into()),
@@ -288,7 +292,7 @@ impl Backend for Kubernetes {
     fn preview(&self, plan: &LaunchPlan) -> Result<Vec<(&'static str, String)>, BackendError> {
         let (namespace, cluster) = match self.cluster.get() {
             Some(cluster) => (cluster.namespace(), cluster.to_string()),
-            None => ("default", "not asked".to_owned()),
+            None => ("default", "not contacted".to_owned()),
         };
         let namespace = self.template.namespace().unwrap_or(namespace);
         let name = self.job_name(plan);
@@ -317,7 +321,7 @@ impl Backend for Kubernetes {
     ) -> Result<Launch, BackendError> {
         let output = RelayedOutput::new(self.shows_output, plan.output_log.as_ref())?;
         let (mut handle, job) = self.job_to_create(&plan).await?;
-        // The reference's words.
+        // The reference's wording.
         let line = format!("=== Creating Job {} ===", handle.name);
         plan.tell_submission(NAME, &handle.name, &line, progress);
         let created = create::create(&handle, &job, signals, progress).await;
@@ -342,12 +346,12 @@ fn container_of(plan: &LaunchPlan) -> Result<&Container, ServiceError> {
 
 fn no_container() -> ServiceError {
     ServiceError::setup(
-        "only projects with a docker_env run on Kubernetes",
-        "write `docker_env:` with an image into the MLproject file",
+        "only projects with docker_env can run on Kubernetes",
+        "add `docker_env:` with an image to the MLproject file",
     )
 }
 
-/// The value of a variable as a person may see it: one that this machine has too is its own business.
+/// A variable's value for display: a value copied from this machine's environment stays hidden.
 fn for_a_person(name: &str, value: String) -> String {
     if name == MLFLOW_TRACKING_URI {
         return without_credentials(&value);

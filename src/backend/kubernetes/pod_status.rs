@@ -1,4 +1,4 @@
-//! What pods and events say about themselves, and what that means.
+//! The state of pods and events, and what it means.
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Event, Pod};
 use kube::ResourceExt as _;
@@ -7,7 +7,7 @@ use super::reason::{self, Denial, Reason, conditions, deadline};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// The entry point ended with this exit code, for no other reason.
+    /// The entry point failed with this exit code, for no other reason.
     ExitCode(i32),
     Other(Reason),
 }
@@ -19,36 +19,36 @@ pub(super) struct PodView {
     /// The name of the entry point's container.
     pub(super) container: String,
     pub(super) phase: String,
-    /// Whether the entry point's container has started, be it only once.
+    /// Whether the entry point's container has ever started.
     pub(super) has_started: bool,
-    /// How often that container has been started again.
+    /// How often that container has restarted.
     pub(super) restarts: i32,
-    /// Whether the pod has ended, or goes away: nothing more will be written.
+    /// Whether the pod has finished or is being removed: no more output will follow.
     pub(super) is_over: bool,
-    /// Whether a queue keeps it from being given to a node.
+    /// Whether scheduling gates hold it back.
     pub(super) is_gated: bool,
     pub(super) problem: Option<Reason>,
     /// How it failed, or is about to fail.
     pub(super) failure: Option<Failure>,
-    /// Whether it failed because it was deleted, be it by the Job itself.
+    /// Whether it failed because it was deleted, perhaps by the Job itself.
     pub(super) was_deleted: bool,
     pub(super) is_gone: bool,
 }
 
-/// The reason that a pod is not scheduled for while it has scheduling gates.
+/// The reason of an unscheduled pod with scheduling gates.
 const GATED: &str = "SchedulingGated";
 const RAISE_MEMORY: &str =
     "raise resources.limits.memory of the first container in the template, or use less";
-const IMAGE_NAME: &str = "correct the image's name: repository-uri in the backend config, `image` of docker_env, or the template's other \
-     containers";
+const IMAGE_NAME: &str = "correct the image name: repository-uri in the backend config, `image` in docker_env, or \
+another container in the template";
 const LOAD: &str = "load the image onto the node, or set imagePullPolicy: IfNotPresent in the template";
-const PULL: &str =
-    "the cluster must reach the registry of repository-uri, and may need imagePullSecrets in the template";
+const PULL: &str = "check that the cluster can reach the registry of repository-uri; a private registry needs imagePullSecrets in \
+    the template";
 const USER: &str =
     "set securityContext.runAsUser in the template to a user other than 0, or runAsNonRoot to false";
 const SECRET: &str = "create the Secret or ConfigMap that the template names, in the Job's namespace";
 const PROGRAM: &str =
-    "the image lacks the program that the command names; install it there, or correct the command";
+    "the image does not have the command's program; install it in the image, or correct the command";
 
 impl PodView {
     pub(super) fn of(pod: &Pod) -> Self {
@@ -77,7 +77,7 @@ impl PodView {
                     .is_some_and(|own| reason::is_by_deletion(pod, own)),
             failure: match phase.as_str() {
                 "Failed" => Some(failure(pod, own)),
-                // The Job may count it as failed before its container has ended.
+                // The Job may count it as failed before its container stops.
                 "Succeeded" => None,
                 _ if pod.metadata.deletion_timestamp.is_some() => disruption.map(Failure::Other),
                 _ => None,
@@ -87,7 +87,7 @@ impl PodView {
         }
     }
 
-    /// Takes note that the pod is no longer there, and had not ended.
+    /// Notes that the pod is gone, and had not finished.
     pub(super) fn lose(&mut self) {
         self.is_gone = true;
         self.problem = None;
@@ -98,7 +98,7 @@ impl PodView {
     }
 }
 
-/// Whether the container's program has run, be it only once.
+/// Whether the container's program has ever run.
 fn has_started(container: &ContainerStatus) -> bool {
     let states = [&container.state, &container.last_state].into_iter().flatten();
     let ends: Vec<_> = states.filter_map(|state| state.terminated.as_ref()).collect();
@@ -116,7 +116,7 @@ fn is_start_error(terminated: &ContainerStateTerminated) -> bool {
     )
 }
 
-/// Whether the container has ended and is not started again.
+/// Whether the container has finished and will not restart.
 fn is_over(container: &ContainerStatus, pod: &Pod) -> bool {
     let policy = pod.spec.as_ref().and_then(|spec| spec.restart_policy.as_deref());
     terminated(container).is_some_and(|end| {
@@ -132,9 +132,9 @@ fn problem(pod: &Pod, own: Option<&ContainerStatus>) -> Option<Reason> {
         conditions(pod).find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
     if let Some(condition) = scheduled {
         let message = condition.message.as_deref().unwrap_or_default();
-        let hint = "ask for less in the template (resources, nodeSelector, tolerations), or add nodes";
+        let hint = "request less in the template (resources, nodeSelector, tolerations), or add nodes";
         let is_gated = condition.reason.as_deref() == Some(GATED);
-        return (!is_gated).then(|| Reason::told("no node can take the pod", message, Some(hint)));
+        return (!is_gated).then(|| Reason::told("no node can run the pod", message, Some(hint)));
     }
     let init = status.init_container_statuses.iter().flatten();
     let containers = own
@@ -146,7 +146,7 @@ fn problem(pod: &Pod, own: Option<&ContainerStatus>) -> Option<Reason> {
     problems.into_iter().next()
 }
 
-/// Why a container waits, where it is not only on its way.
+/// Why a container waits, unless it is just starting.
 fn waiting_reason(container: &ContainerStatus) -> Option<Reason> {
     let waiting = container.state.as_ref()?.waiting.as_ref()?;
     let reason = waiting.reason.as_deref()?;
@@ -156,7 +156,7 @@ fn waiting_reason(container: &ContainerStatus) -> Option<Reason> {
     let last = container.last_state.as_ref();
     let last = last.and_then(|last| last.terminated.as_ref().filter(|last| is_start_error(last)));
     let failed_start = last.and_then(|last| last.message.as_deref());
-    let cannot_start = |reason: &str| format!("the container '{name}' cannot be started ({reason})");
+    let cannot_start = |reason: &str| format!("cannot start the container '{name}' ({reason})");
     let (what, hint, is_lasting) = match reason {
         "InvalidImageName" => (
             format!("'{image}' is not a valid image name"),
@@ -172,12 +172,12 @@ fn waiting_reason(container: &ContainerStatus) -> Option<Reason> {
         | "ImagePullBackOff"
         | "ImageInspectError"
         | "RegistryUnavailable"
-        | "SignatureValidationFailed" => (format!("the image '{image}' cannot be pulled"), Some(PULL), false),
+        | "SignatureValidationFailed" => (format!("cannot pull the image '{image}'"), Some(PULL), false),
         "CreateContainerConfigError" => {
-            // The image's user is what it is; a Secret may still be created.
+            // The image's user cannot change; a Secret may still be created.
             let is_of_user = message.contains("runAsNonRoot") || message.contains("non-root");
             let hint = if is_of_user { USER } else { SECRET };
-            let what = format!("the container '{name}' has a wrong configuration");
+            let what = format!("the container '{name}' has an invalid configuration");
             (what, Some(hint), is_of_user)
         }
         "CreateContainerError"
@@ -192,18 +192,14 @@ fn waiting_reason(container: &ContainerStatus) -> Option<Reason> {
         }
         "CrashLoopBackOff" => match failed_start {
             Some(message) => return Some(start_failed(cannot_start("StartError"), message)),
-            None => (
-                format!("the container '{name}' ends again and again"),
-                None,
-                false,
-            ),
+            None => (format!("the container '{name}' keeps crashing"), None, false),
         },
         _ => return None,
     };
     Some(Reason::told(format!("{what} ({reason})"), message, hint).lasting_if(is_lasting))
 }
 
-/// A program that could not be started. That fails on every node if its image lacks it.
+/// A program that did not start. If the image lacks it, this fails on every node.
 fn start_failed(what: String, message: &str) -> Reason {
     let lacks_program = message.contains("executable file not found")
         || (message.contains("exec: \"") && message.contains("no such file or directory"));
@@ -234,7 +230,7 @@ fn failure(pod: &Pod, own: Option<&ContainerStatus>) -> Failure {
             let code = end.exit_code;
             let reason = end.reason.as_deref().filter(|reason| *reason != "Error");
             let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
-            let what = format!("the container '{name}' ended with exit code {code}{reason}");
+            let what = format!("the container '{name}' failed with exit code {code}{reason}");
             (what, &end.message)
         }
         None => (format!("the pod '{}' failed", pod.name_any()), &status.message),
@@ -260,21 +256,19 @@ fn of_container(terminated: &ContainerStateTerminated, pod: &Pod) -> Failure {
             let limits = first.and_then(|first| first.resources.as_ref()?.limits.as_ref());
             let memory = limits.and_then(|limits| limits.get("memory"));
             let limit = memory.map_or_else(String::new, |memory| format!(" of {}", memory.0));
-            let text = format!(
-                "the entry point was killed because it used more memory than its limit{limit} (OOMKilled)"
-            );
+            let text = format!("the entry point exceeded its memory limit{limit} and was killed (OOMKilled)");
             Failure::Other(Reason::new(text, Some(RAISE_MEMORY)))
         }
         Some("DeadlineExceeded") => Failure::Other(pod_deadline(pod)),
         Some(reason @ ("ContainerCannotRun" | "StartError" | "ContainerStatusUnknown")) => {
-            let what = format!("the entry point could not be started ({reason})");
+            let what = format!("cannot start the entry point ({reason})");
             Failure::Other(start_failed(what, message))
         }
         _ => Failure::ExitCode(terminated.exit_code),
     }
 }
 
-/// What an event says that neither Job nor pod do: why no pod can be made, or what it waits for.
+/// What only an event says: why no pod can be created, or what the pod waits for.
 pub(super) fn of_event(event: &Event) -> Option<Reason> {
     let message = event.message.as_deref().unwrap_or_default().trim();
     if event.type_.as_deref() != Some("Warning") {
@@ -283,7 +277,7 @@ pub(super) fn of_event(event: &Event) -> Option<Reason> {
     let (text, hint) = match event.reason.as_deref()? {
         "FailedCreate" => return Some(of_creation(message)),
         "FailedMount" | "FailedAttachVolume" | "FailedMapVolume" => (
-            "a volume of the pod cannot be mounted",
+            "cannot mount a volume of the pod",
             Some(
                 "create the volume claim, Secret or ConfigMap that the template names, in the Job's namespace",
             ),
@@ -303,9 +297,9 @@ fn of_creation(message: &str) -> Reason {
     let message = message.strip_prefix("Error creating: ").unwrap_or(message);
     let denial = Denial::of(message);
     let hint = denial.map_or(
-        "the namespace's quotas, its policies or the template's service account forbid it",
+        "check the namespace's quotas and policies, and the template's service account",
         |denial| denial.hint,
     );
-    Reason::told("the Job's pod cannot be made", message, Some(hint))
+    Reason::told("cannot create the Job's pod", message, Some(hint))
         .lasting_if(denial.is_some_and(|denial| denial.is_lasting))
 }

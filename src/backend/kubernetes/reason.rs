@@ -1,22 +1,25 @@
-//! Why something on Kubernetes failed, or does not start, in words for a person: rules of the cluster that forbid
-//! what the user's role allows, and disruptions that end pods from outside.
+//! Why something on Kubernetes failed or does not start, in words for a person: policies that forbid what the
+//! user's role allows, and disruptions that stop pods from outside.
 //!
-//! The API server tells denials apart by its words alone: most are `403 Forbidden` like a missing role, but
-//! policies and webhooks choose the status code themselves. Source of the words: the admission plugins of
+//! Denials differ only by their message: most are `403 Forbidden` like a missing role, but policies and
+//! webhooks choose the status code themselves. Source of the messages: the admission plugins of
 //! Kubernetes 1.25 to 1.34; "Disruptions" and "Pod Lifecycle" of its documentation, and the `reason`s that the
 //! kubelet gives pods.
+
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod, PodCondition};
 use kube::ResourceExt as _;
 
 use crate::backend::error::ServiceError;
+use crate::quantity;
 
 /// Why something failed, or does not start, for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reason {
     pub(super) text: String,
     pub(super) hint: Option<&'static str>,
-    /// Whether it stays so however long one waits.
+    /// Whether waiting cannot help.
     pub(super) is_lasting: bool,
 }
 
@@ -48,46 +51,50 @@ impl From<Reason> for ServiceError {
     }
 }
 
-/// What is said of a Job, or a pod, that was too slow.
+/// The reason of a Job or pod that exceeded its deadline.
 pub(super) fn deadline(what: &str, seconds: Option<i64>) -> Reason {
-    let allowed = seconds.map_or_else(String::new, |seconds| format!(" ({seconds} seconds)"));
-    let text = format!("the {what} ran longer than its activeDeadlineSeconds allow{allowed}");
+    let allowed = seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    let allowed = allowed.map(|seconds| quantity::duration(Duration::from_secs(seconds)));
+    let allowed = allowed.map_or_else(String::new, |allowed| format!(" of {allowed}"));
+    let text = format!("the {what} exceeded its activeDeadlineSeconds{allowed}");
     Reason::new(text, Some("raise activeDeadlineSeconds in the template"))
 }
 
-/// A rule of the cluster that forbids something: a quota, a policy, a namespace that is being deleted.
+/// A rule of the cluster that denies something: a quota, a policy, a namespace that is being deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Denial {
-    /// What forbids it, as the end of a sentence that begins with what was forbidden.
+    /// What denies it, for the end of a sentence.
     pub(super) explanation: &'static str,
     pub(super) hint: &'static str,
-    /// Whether the same pod will be forbidden however long one waits, unless somebody changes the rule.
+    /// Whether waiting cannot help unless somebody changes the rule.
     pub(super) is_lasting: bool,
 }
 
 impl Denial {
-    // Others end and free their share.
+    // Other workloads finish and free their share.
     const QUOTA: Self = Self {
         explanation: "a resource quota of the namespace is used up",
-        hint: "wait until others need less (`kubectl describe resourcequota` shows what is used), or ask for a larger quota",
+        hint: "wait until other workloads finish (`kubectl describe resourcequota` shows the usage), or ask for a \
+        larger quota",
         is_lasting: false,
     };
     const WHOLE_QUOTA: Self = Self {
-        explanation: "it asks for more than a resource quota of the namespace allows at all",
-        hint: "ask for less in the template (resources), or for a larger quota: `kubectl describe resourcequota` shows it",
+        explanation: "it requests more than a resource quota of the namespace allows",
+        hint: "request less in the template (resources), or ask for a larger quota (`kubectl describe \
+        resourcequota` shows it)",
         is_lasting: true,
     };
     const QUOTA_NEEDS_VALUES: Self = Self {
-        explanation: "a resource quota of the namespace needs values that the template does not set",
+        explanation: "a resource quota of the namespace requires values that the template does not set",
         hint: "set resources.requests and resources.limits of every container in the template, as the message says",
         is_lasting: true,
     };
     const TERMINATING: Self = Self {
         explanation: "the namespace is being deleted",
-        hint: "use another namespace (metadata.namespace in the template), or create this one again when it is gone",
+        hint: "use another namespace (metadata.namespace in the template), or create this one again after the deletion",
         is_lasting: true,
     };
-    // It may look at the world around the pod.
+    // Its answer may depend on more than the pod.
     pub(super) const WEBHOOK: Self = Self {
         explanation: "an admission webhook of the cluster denied it",
         hint: "change the template as the message says, or ask the cluster's administrators for an exception",
@@ -105,7 +112,7 @@ impl Denial {
     };
     const SECURITY_CONTEXT: Self = Self {
         explanation: "the cluster's security policies do not allow it",
-        hint: "change the securityContext in the template, or use a service account that may have it",
+        hint: "change the securityContext in the template, or use a service account that is allowed to have it",
         is_lasting: true,
     };
     const LIMIT_RANGE: Self = Self {
@@ -113,7 +120,7 @@ impl Denial {
         hint: "change the resources in the template: `kubectl describe limitrange` shows what is allowed",
         is_lasting: true,
     };
-    // What is missing may be created a moment after the Job, as installers do.
+    // Installers may create it a moment after the Job.
     const SERVICE_ACCOUNT: Self = Self {
         explanation: "the template's service account does not exist",
         hint: "create the service account in the Job's namespace, or name another one in the template (serviceAccountName)",
@@ -135,7 +142,7 @@ impl Denial {
     }
 }
 
-/// The words of each rule. First come those whose messages hold the words of their authors.
+/// The words of each rule. Rules whose messages contain free text come first.
 const WORDS: [(&[&str], &Denial); 14] = [
     (&["admission webhook", "denied the request"], &Denial::WEBHOOK),
     (&["ValidatingAdmissionPolicy '"], &Denial::POLICY),
@@ -153,7 +160,7 @@ const WORDS: [(&[&str], &Denial); 14] = [
     (&["no PriorityClass with name "], &Denial::PRIORITY_CLASS),
 ];
 
-/// Whether a quota is exceeded of which nothing is used, as in `requested: pods=1, used: pods=0, limited:
+/// Whether a quota is exceeded although nothing is used, as in `requested: pods=1, used: pods=0, limited:
 /// pods=0`. Only what is exceeded is listed.
 fn leaves_nothing_used(message: &str) -> bool {
     let used = message
@@ -162,16 +169,16 @@ fn leaves_nothing_used(message: &str) -> bool {
     used.is_some_and(|(used, _)| used.split(',').any(|amount| amount.trim().ends_with("=0")))
 }
 
-const AGAIN: &str = "let the Job try again: raise backoffLimit in the template, or give it a podFailurePolicy that ignores \
-     DisruptionTarget";
-const PRIORITY: &str = "give the pod a higher priorityClassName in the template, or let the Job try again: raise backoffLimit, or \
-     give it a podFailurePolicy that ignores DisruptionTarget";
+const AGAIN: &str = "to have the Job retry, raise backoffLimit in the template, or add a podFailurePolicy that \
+ignores DisruptionTarget";
+const PRIORITY: &str = "set a higher priorityClassName in the template, or have the Job retry: raise backoffLimit, \
+or add a podFailurePolicy that ignores DisruptionTarget";
 const REQUESTS: &str =
-    "ask for what the entry point needs (resources.requests in the template), so that the node keeps it";
-const DELETED: &str = "`kubectl get events` may tell who deleted it; to have the Job try again, raise backoffLimit in the template";
+    "request what the entry point needs (resources.requests in the template), so that the node keeps the pod";
+const DELETED: &str = "`kubectl get events` may show who deleted it; to have the Job retry, raise backoffLimit in \
+the template";
 
-/// Why the pod was, or is being, ended from outside, if its status says so: preempted, evicted, drained, or lost
-/// with its node.
+/// Why the pod was stopped from outside, if its status says so: preempted, evicted, drained, or lost with its node.
 pub(super) fn of_disruption(pod: &Pod) -> Option<Reason> {
     let status = pod.status.as_ref()?;
     let (reason, message, hint) = match status.reason.as_deref().filter(|reason| !reason.is_empty()) {
@@ -185,7 +192,7 @@ pub(super) fn of_disruption(pod: &Pod) -> Option<Reason> {
     };
     let (what, own_hint) = meaning(reason);
     let mut text = format!("the pod '{}' {what}", pod.name_any());
-    // Who looks for the reason by Kubernetes' own name finds it, unless it is the word itself.
+    // Add Kubernetes' own name of the reason for searching, unless the text already ends with it.
     if !what.ends_with(&reason.to_lowercase()) {
         text += &format!(" ({reason})");
     }
@@ -199,25 +206,25 @@ pub(super) fn of_disruption(pod: &Pod) -> Option<Reason> {
 fn meaning(reason: &str) -> (&'static str, Option<&'static str>) {
     let (what, hint) = match reason {
         "Evicted" => ("was evicted", REQUESTS),
-        "EvictionByEvictionAPI" => ("was evicted, as when its node is drained", AGAIN),
+        "EvictionByEvictionAPI" => ("was evicted, probably to drain its node", AGAIN),
         "DeletionByTaintManager" => (
             "was evicted because its node got a taint that it does not tolerate",
             AGAIN,
         ),
         "PreemptionByScheduler" => ("was preempted by a pod of higher priority", PRIORITY),
-        "Preempting" => ("was preempted by a pod that its node cannot do without", AGAIN),
+        "Preempting" => ("was preempted by a critical pod of its node", AGAIN),
         "NodeLost" | "DeletionByPodGC" => ("was lost with its node", AGAIN),
-        "Terminated" | "Shutdown" | "NodeShutdown" => ("was ended by the shutdown of its node", AGAIN),
-        "TerminationByKubelet" => ("was ended by its node", AGAIN),
+        "Terminated" | "Shutdown" | "NodeShutdown" => ("was stopped by the shutdown of its node", AGAIN),
+        "TerminationByKubelet" => ("was stopped by its node", AGAIN),
         _ if reason.starts_with("OutOf") || reason == "UnexpectedAdmissionError" => {
-            ("was refused by its node", AGAIN)
+            ("was rejected by its node", AGAIN)
         }
-        _ => return ("was ended", None),
+        _ => return ("was stopped", None),
     };
     (what, Some(hint))
 }
 
-/// What is said of a pod that somebody, or the cluster, deleted before it had ended.
+/// The reason of a pod that somebody, or the cluster, deleted before it finished.
 pub(super) fn deleted(name: &str, has_started: bool) -> Reason {
     let when = if has_started {
         "while the entry point ran"
@@ -227,14 +234,14 @@ pub(super) fn deleted(name: &str, has_started: bool) -> Reason {
     Reason::new(format!("the pod '{name}' was deleted {when}"), Some(DELETED))
 }
 
-/// Whether the container ended by a signal after the pod's deletion was asked for.
+/// Whether a signal stopped the container after the pod's deletion was requested.
 pub(super) fn is_by_deletion(pod: &Pod, terminated: &ContainerStateTerminated) -> bool {
     let Some(deadline) = &pod.metadata.deletion_timestamp else {
         return false;
     };
     let grace = pod.metadata.deletion_grace_period_seconds.unwrap_or_default();
     let ended = terminated.finished_at.as_ref().map(|time| time.0.as_second());
-    // The deletion's time is the one at which the pod's grace is over.
+    // The deletion timestamp is the end of the pod's grace period.
     matches!(terminated.exit_code, 137 | 143)
         && ended.is_none_or(|ended| ended >= deadline.0.as_second() - grace)
 }

@@ -1,4 +1,4 @@
-//! Runs on Kubernetes: one that this process has started, and one that is found again by the run's tags.
+//! Runs on Kubernetes: started by this process, or found by the run's tags.
 
 use async_trait::async_trait;
 use k8s_openapi::api::batch::v1::Job;
@@ -14,7 +14,7 @@ use crate::entities::RunStatus;
 use crate::events::Progress;
 use crate::process::{Ended, Interruptible, Signals, until_signal};
 
-/// The tag with the context of the kubeconfig. It is not set for a run from inside the cluster.
+/// The tag with the kubeconfig's context. Not set for a run started inside the cluster.
 const CONTEXT_TAG: &str = "mlrun.kubernetes.context";
 const NAMESPACE_TAG: &str = "mlrun.kubernetes.namespace";
 const JOB_TAG: &str = "mlrun.kubernetes.job";
@@ -36,7 +36,7 @@ pub(super) struct CreatedJob {
 }
 
 impl KubernetesRun {
-    /// Takes what the run's tags say. Nothing where they do not say it.
+    /// Reads the run's tags; `None` if they do not name a Job.
     pub(in crate::backend) fn from_tags<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
         Some(Self {
             context: value(CONTEXT_TAG).map(str::to_owned),
@@ -61,7 +61,7 @@ impl KubernetesRun {
         }
     }
 
-    /// The Job, as it is in the cluster now; nothing in place of one that is gone.
+    /// The Job in its current state; `None` if it no longer exists.
     async fn find(&self) -> Result<(JobHandle, Option<Job>), ServiceError> {
         let mut handle = JobHandle {
             cluster: Cluster::find(self.context.as_deref()).await?,
@@ -74,7 +74,7 @@ impl KubernetesRun {
         Ok((handle, job))
     }
 
-    /// The Job to follow; how it ended, where only its pods and events are there to tell.
+    /// The Job to follow, or how it ended if only its events are left.
     async fn find_to_follow(&self) -> Result<(JobHandle, Option<Ended>), ServiceError> {
         let (handle, job) = self.find().await?;
         if job.is_some() {
@@ -159,7 +159,7 @@ impl SubmittedRun for KubernetesRun {
             None => self.find().await?,
         };
         let Some(job) = job else {
-            progress.info("The Job is not there any more");
+            progress.info("The Job no longer exists");
             return Ok(false);
         };
         handle.delete_to_the_end(&job, progress).await?;

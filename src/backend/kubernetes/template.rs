@@ -1,4 +1,4 @@
-//! The template of the Job: YAML as the reference reads it, every field kept.
+//! The template of the Job: YAML as the reference reads it, with every field kept.
 //!
 //! It is read as PyYAML's safe loader does, which is what `mlflow run` uses. Where that differs from
 //! YAML 1.2 (`0644` is 420, `yes` is a boolean) `kubectl` reads the same.
@@ -14,7 +14,7 @@ use crate::project::{Location, SourceFile};
 use crate::yaml::{self, Node, Position};
 
 const WHERE_IT_IS: &str =
-    "a relative path is looked for in the current directory, then beside the backend config";
+    "a relative path starts at the current directory, or else at the directory of the backend config";
 const CONTAINERS: [&str; 4] = ["spec", "template", "spec", "containers"];
 
 /// A Job as its author wrote it.
@@ -22,9 +22,9 @@ const CONTAINERS: [&str; 4] = ["spec", "template", "spec", "containers"];
 pub(super) struct Template {
     source: Arc<SourceFile>,
     root: Node,
-    /// With `metadata` and its first container in place.
+    /// The Job, with `metadata` and a first container.
     pub(super) job: Value,
-    /// What is said about keys that are written twice.
+    /// Warnings about duplicate keys.
     pub(super) warnings: Vec<String>,
 }
 
@@ -33,7 +33,7 @@ impl Template {
         let text = std::fs::read(path).map_err(|error| {
             let path = path.display();
             ServiceError::failed(
-                format!("cannot read the Job's template '{path}' (kube-job-template-path)"),
+                format!("cannot read the Job template '{path}' (kube-job-template-path)"),
                 Some(WHERE_IT_IS.to_owned()),
                 Some(error.into()),
             )
@@ -55,7 +55,7 @@ impl Template {
         let job = to_json(&root, &mut repeated);
         let job = job.map_err(|(position, problem)| wrong(position, problem, None))?;
         let job = completed(&root, job).map_err(|(position, problem)| {
-            let hint = "a template is a whole Job: kind, spec.template.spec.containers and so on";
+            let hint = "write a whole Job with spec.template.spec.containers; see examples/kubernetes";
             wrong(position, problem, Some(hint.to_owned()))
         })?;
         Ok(Self {
@@ -65,7 +65,7 @@ impl Template {
                 .into_iter()
                 .map(|(key, position)| {
                     let place = source.at(position);
-                    format!("the template has the key '{key}' twice, the last counts: {place}")
+                    format!("duplicate key '{key}' in the template; the last one counts: {place}")
                 })
                 .collect(),
             source,
@@ -82,7 +82,7 @@ impl Template {
         &self.job["spec"]["template"]["spec"]["containers"][0]
     }
 
-    /// Where a field stands that the API names by a path such as `spec.template.spec.containers[0].image`:
+    /// The place of a field that the API names by a path such as `spec.template.spec.containers[0].image`:
     /// the field, or the nearest one above it.
     pub(super) fn place(&self, field: &str) -> Location {
         let mut node = &self.root;
@@ -119,8 +119,8 @@ fn steps(field: &str) -> Vec<&str> {
     steps
 }
 
-/// Checks the parts that are replaced, and adds those of them that may be left out. What tells the Job's kind
-/// and name comes first, as people write it.
+/// Checks the parts that mlrun sets, and adds those that may be left out. Kind and metadata come first, as
+/// people write them.
 fn completed(root: &Node, job: Value) -> Result<Value, (Position, String)> {
     let (Some(mapping), Value::Object(written)) = (root.as_mapping(), job) else {
         let problem = format!("the template must be a Job, not {}", root.kind());
@@ -161,7 +161,7 @@ fn completed(root: &Node, job: Value) -> Result<Value, (Position, String)> {
             first.start,
             format!("a container must be a mapping, not {}", first.kind()),
         ),
-        Some([]) => (node.start, "there is no container".to_owned()),
+        Some([]) => (node.start, "containers is empty".to_owned()),
         None => (
             node.start,
             format!("containers must be a list, not {}", node.kind()),
@@ -170,7 +170,7 @@ fn completed(root: &Node, job: Value) -> Result<Value, (Position, String)> {
     Err((position, problem))
 }
 
-/// The value as JSON, which is what the API gets of it.
+/// The value as JSON for the API.
 fn to_json(node: &Node, repeated: &mut Vec<(String, Position)>) -> Result<Value, (Position, String)> {
     Ok(match &node.value {
         yaml::Value::Null => Value::Null,
@@ -184,13 +184,18 @@ fn to_json(node: &Node, repeated: &mut Vec<(String, Position)>) -> Result<Value,
             .ok_or_else(|| (node.start, "a number must be finite".to_owned()))?,
         yaml::Value::Str(text) => Value::String(text.clone()),
         yaml::Value::Bytes(bytes) => base64::engine::general_purpose::STANDARD.encode(bytes).into(),
-        // As Python's isoformat() has it.
+        // As Python's isoformat() writes it.
         yaml::Value::Timestamp(_) => node.value.to_python_str().replace(' ', "T").into(),
         yaml::Value::List(items) | yaml::Value::Set(items) => {
             let items = items.iter().map(|item| to_json(item, repeated));
             Value::Array(items.collect::<Result<_, _>>()?)
         }
-        yaml::Value::Pairs(_) => return Err((node.start, "a list of pairs is nothing for a Job".to_owned())),
+        yaml::Value::Pairs(_) => {
+            return Err((
+                node.start,
+                "a list of pairs (!!pairs) is not valid in a Job".to_owned(),
+            ));
+        }
         yaml::Value::Map(mapping) => {
             for (first, again) in mapping.repeated_keys() {
                 repeated.push((first.value.to_python_str(), again.start));

@@ -336,7 +336,10 @@ fn a_local_run_cannot_be_left_alone() {
     assert_says(
         &refused,
         2,
-        &["--no-wait: a local run lasts as long as mlrun", "background"],
+        &[
+            "--no-wait does not work for local runs: they end with mlrun",
+            "background",
+        ],
     );
     project.run(["--no-wait", "--wait"]).expect_code(0);
 }

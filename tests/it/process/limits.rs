@@ -113,7 +113,7 @@ fn a_log_that_may_not_grow_does_not_end_the_run() {
     assert_eq!((code, seen.len()), (0, 3_000_000), "{told}");
     assert_contains_all(
         &told,
-        &["the logs of the entry point are not whole", "File too large"],
+        &["the entry point's logs are incomplete", "File too large"],
     );
     assert_eq!(statuses(&project), ["FINISHED"]);
 }

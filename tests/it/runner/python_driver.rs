@@ -146,15 +146,15 @@ fn a_program_that_is_missing_is_told() {
     for (program, expected) in [
         (
             "/no/such/mlrun",
-            "cannot start '/no/such/mlrun': No such file or directory; set MLRUN to where mlrun is",
+            "cannot start '/no/such/mlrun': No such file or directory; set MLRUN to the path of mlrun",
         ),
         (
             "/etc/passwd",
-            "cannot start '/etc/passwd': Permission denied; set MLRUN to where mlrun is",
+            "cannot start '/etc/passwd': Permission denied; set MLRUN to the path of mlrun",
         ),
         (
             "",
-            "there is no program 'mlrun' on PATH; set MLRUN to where it is",
+            "the program 'mlrun' was not found on PATH; set MLRUN to its path",
         ),
     ] {
         for is_waited_for in [true, false] {
@@ -176,7 +176,7 @@ fn a_program_that_is_missing_is_told() {
         return;
     };
     assert!(
-        exception(&results[1]).contains("mlrun was ended by SIGKILL"),
+        exception(&results[1]).contains("mlrun was killed by SIGKILL"),
         "{results:?}"
     );
     assert!(
@@ -222,8 +222,8 @@ fn an_environment_that_cannot_be_made_is_the_exception() {
 fn a_run_that_fails_is_told() {
     for (entry_point, status, reason) in [
         ("fail", "FAILED", "failed: the entry point ended with exit code 3"),
-        ("crash", "FAILED", "failed: the entry point was ended by SIGKILL"),
-        ("stop", "KILLED", "was ended by SIGTERM"),
+        ("crash", "FAILED", "failed: the entry point was killed by SIGKILL"),
+        ("stop", "KILLED", "was stopped by SIGTERM"),
     ] {
         let project = project();
         let Some(results) = call(&project, &arguments(entry_point, true, serde_json::json!({})), "") else {
@@ -253,10 +253,7 @@ fn a_killed_program_is_told_until_its_run_is_cancelled() {
     assert_eq!(results[..2], ["RUNNING", "RUNNING"]);
     for result in &results[2..4] {
         let told = exception(result);
-        assert_starts_with(
-            told,
-            "error: mlrun was ended by SIGKILL, and nobody has recorded how run '",
-        );
+        assert_starts_with(told, "error: mlrun was killed by SIGKILL, so the end of run '");
         assert_contains(told, "\nhint: `mlrun cancel ");
     }
     assert_eq!(results[4..], [Value::Null, "KILLED".into(), false.into()]);

@@ -59,7 +59,7 @@ fn what_was_done_is_not_done_again() {
         assert_eq!(
             again.stderr(),
             format!(
-                "=== Run (ID '{run_id}') is reused: it FINISHED with the same entry point, values and commit ===\n"
+                "=== Run (ID '{run_id}') is reused: it FINISHED with the same entry point, parameters and commit ===\n"
             )
         );
         assert_eq!(again.stdout(), "");
@@ -302,7 +302,7 @@ fn a_dry_run_says_what_would_be_reused() {
         rows.next().unwrap().trim_start().to_owned()
     };
     let reusable = || serde_json::from_str::<Value>(&dry_run(&["--json"])).unwrap()["reusable_run"].take();
-    let none = "no run: no finished one of the experiment has done this";
+    let none = "no run: no finished run of the experiment matches";
     assert_eq!((row().as_str(), reusable()), (none, Value::Null));
     assert!(!project.sandbox().work().join("mlflow.db").exists());
 
@@ -311,10 +311,7 @@ fn a_dry_run_says_what_would_be_reused() {
         .expect_code(0);
     let run_id = project.run_info()["run_id"].take();
     let files = project.sandbox().files();
-    let told = format!(
-        "run {} has done this: nothing would be run",
-        run_id.as_str().unwrap()
-    );
+    let told = format!("run {} matches, so nothing would run", run_id.as_str().unwrap());
     assert_eq!((row(), reusable()), (told, run_id));
     assert_eq!(project.sandbox().files(), files);
     assert_eq!(times_run(&project), 1);

@@ -1,5 +1,5 @@
-//! What becomes of the Job itself; also if it is deleted while it is followed: after a signal, after a start
-//! that took too long, or by others.
+//! The state of the Job itself, and its deletion while it is followed: after a signal, after a slow start, or
+//! by others.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::backend::kubernetes::job_api::{self, SUCCESS};
 use crate::backend::kubernetes::pod_status::{Failure, PodView};
 use crate::process::{Ended, ProgramExit, TerminationSignal};
 
-/// How long the API may take to answer a deletion that a signal asked for: batch systems kill soon.
+/// How long to wait for the answer to a deletion after a signal: batch systems kill soon.
 const HASTY_PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the API says about the Job.
+/// The Job's state.
 impl Follower<'_> {
     pub(super) fn take_job(&mut self, change: Change<Job>) -> Result<(), ServiceError> {
         let answers = !matches!(change, Change::Trouble(_));
@@ -56,7 +56,7 @@ impl Follower<'_> {
         let end = job_api::end_of(&job).cloned();
         let is_cancelled = job_api::was_cancelled(&job);
         if self.job.is_none() && end.is_none() && !self.phase.is_running() {
-            // The reference's words.
+            // The reference's wording.
             self.tell_once("Waiting for Job to start");
         }
         self.job = Some(job);
@@ -64,7 +64,7 @@ impl Follower<'_> {
             self.others_delete_it();
         }
         if let Some(end) = end {
-            // What the pods of a deleted Job make of their end says nothing.
+            // How the pods of a deleted Job ended means nothing.
             let end = self.end_by_deletion().unwrap_or(match end.type_.as_str() {
                 "Complete" => End::Known(Ok(SUCCESS)),
                 _ => End::Failed(end),
@@ -73,7 +73,7 @@ impl Follower<'_> {
         }
     }
 
-    /// Tells whenever the Job is held back, as queues do, or let go.
+    /// Reports whenever the Job is suspended, as by a queue, or resumed.
     fn tell_suspension(&mut self, job: &Job) {
         let was_suspended = job_api::is_suspended(self.job.as_ref());
         let is_suspended = job_api::is_suspended(Some(job));
@@ -84,9 +84,9 @@ impl Follower<'_> {
             self.expect_all_pods_to_end();
         }
         let text = match (is_suspended, job_api::queue_of(job)) {
-            (false, _) => "The Job is resumed".to_owned(),
+            (false, _) => "The Job was resumed".to_owned(),
             (true, _) if self.phase.is_running() => {
-                "The Job is suspended again, and its pods are ended; it starts anew when it is resumed"
+                "The Job is suspended again, and its pods are stopped; it starts from the beginning when it is resumed"
                     .to_owned()
             }
             (true, Some(queue)) => {
@@ -97,7 +97,7 @@ impl Follower<'_> {
         self.progress.info(&text);
     }
 
-    /// The Job is no longer there: deleted by this program, by the rule of its template, or by others.
+    /// The Job is gone: deleted by this program, by its own time to live, or by others.
     fn job_is_gone(&mut self) {
         self.end_deletion();
         for pod in &self.pods {
@@ -135,7 +135,7 @@ impl Follower<'_> {
         }
     }
 
-    /// How the Job ended, once everything is known and shown.
+    /// How the Job ended, once everything is read and shown.
     pub(super) fn take_end(&mut self) -> Option<End> {
         let stage = self.deletion.map(|deletion| deletion.stage);
         if let Some(DeletionStage::Asked | DeletionStage::Begun { .. }) = stage {
@@ -144,7 +144,7 @@ impl Follower<'_> {
         let (end, is_whole) = self.phase.end(self.pods.iter().all(|pod| pod.logs_done))?;
         if !is_whole && self.output.is_wanted() && self.signal().is_none() {
             self.progress
-                .warning("the last lines of the entry point could not be read in time; some may be missing");
+                .warning("could not read the entry point's last lines in time; some may be missing");
         }
         Some(end)
     }
@@ -167,7 +167,7 @@ impl Follower<'_> {
         }
     }
 
-    /// Why the Job failed: what its last pod says, unless the Job itself was too slow.
+    /// Why the Job failed: the reason of its last pod, unless the Job exceeded its deadline.
     fn failure(&mut self, end: &JobCondition) -> Result<Ended, ServiceError> {
         let failed = |is_meant: fn(&PodView) -> bool| {
             let has_failed = |pod: &PodView| pod.failure.is_some() && is_meant(pod);
@@ -188,7 +188,7 @@ impl Follower<'_> {
 
 /// The Job's deletion.
 impl Follower<'_> {
-    /// The signal that the Job is deleted for.
+    /// The signal that caused the Job's deletion.
     pub(super) fn signal(&self) -> Option<TerminationSignal> {
         match self.deletion?.by {
             Deleter::Signal(signal) => Some(signal),
@@ -196,8 +196,7 @@ impl Follower<'_> {
         }
     }
 
-    /// Deletes the Job at the first signal, if it is this program's to delete. Else nothing is waited for
-    /// any more.
+    /// Deletes the Job at the first signal if this program created it. Otherwise stops waiting.
     pub(super) fn take_signal(&mut self, signal: TerminationSignal) -> Option<Ended> {
         if self.start_limit.is_none() {
             return Some(Ended::Interrupted(signal));
@@ -215,14 +214,14 @@ impl Follower<'_> {
             self.tell_unanswered(None);
         } else {
             self.progress.warning(&format!(
-                "the Job '{}' is being deleted; its end is not waited for",
+                "the Job '{}' is being deleted; not waiting for its end",
                 self.handle.name
             ));
         }
         Some(Ended::Interrupted(signal))
     }
 
-    /// Asks for the Job's deletion. The answer may take so long.
+    /// Requests the Job's deletion; waits this long for the answer.
     pub(super) fn delete(&mut self, by: Deleter, patience: Duration) {
         let (handle, sender) = (self.handle.clone(), self.sender.clone());
         let stage = DeletionStage::Asked;
@@ -234,7 +233,7 @@ impl Follower<'_> {
     }
 
     pub(super) fn take_answer_to_deletion(&mut self, answer: Result<(), ApiProblem>) {
-        // The Job itself may have shown before the answer that it is gone.
+        // The Job may have disappeared before the answer arrived.
         let Some(Deletion {
             by,
             stage: DeletionStage::Asked,
@@ -254,19 +253,19 @@ impl Follower<'_> {
         self.give_up_deletion();
     }
 
-    /// The deletion has begun. Whoever deletes the Job, its pods have their time to end.
+    /// The deletion has begun. Its pods have their grace period, whoever deletes the Job.
     fn await_deletion(&mut self, by: Deleter) {
         let until = Instant::now() + job_api::time_to_end(self.job.as_ref());
         let stage = DeletionStage::Begun { until };
         self.deletion = Some(Deletion { by, stage });
     }
 
-    /// The Job was deleted before it had ended, maybe by others.
+    /// The Job was deleted before it finished, perhaps by others.
     fn others_delete_it(&mut self) {
         if self.deletion.is_none() && !self.phase.has_ended() {
             self.await_deletion(Deleter::Others);
             self.progress.info(&format!(
-                "The Job '{}' is being deleted by others; waiting for its pods to end",
+                "The Job '{}' was deleted by someone else; waiting for its pods to stop",
                 self.handle.name
             ));
         }
@@ -295,7 +294,7 @@ impl Follower<'_> {
         }
     }
 
-    /// How a Job ends that is deleted before it has ended.
+    /// The end of a Job that was deleted before it finished.
     fn end_by_deletion(&self) -> Option<End> {
         Some(End::Known(match self.deletion?.by {
             Deleter::Signal(signal) => Ok(Ended::Interrupted(signal)),
@@ -304,11 +303,11 @@ impl Follower<'_> {
         }))
     }
 
-    /// Nobody knows whether the Job will be deleted.
+    /// It is unknown whether the Job will be deleted.
     fn tell_unanswered(&self, problem: Option<&ApiProblem>) {
         let problem = problem.map_or_else(String::new, |problem| format!(" ({problem})"));
         self.progress.warning(&format!(
-            "{} has not answered the deletion of the Job '{}'{problem}: the Job may still run; delete it yourself: {}",
+            "{} did not confirm the deletion of the Job '{}'{problem}; it may still be running; delete it yourself: {}",
             self.handle.cluster,
             self.handle.name,
             self.handle.deletion_command()

@@ -1,7 +1,7 @@
-//! What the entry point's container writes, as it comes, without loss or repetition.
+//! The output of the entry point's container, live, without loss or repetition.
 //!
-//! The API gives every line its time, and begins at a second when it is asked to. So a stream that breaks is
-//! begun again a little before the last line, and the lines that have come already are left out.
+//! The API adds its time to every line and can start at a given second. So a broken stream is restarted a
+//! little before the last line, and lines that already arrived are dropped.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -23,16 +23,16 @@ use crate::backend::kubernetes::api_error::{ApiProblem, ProblemKind};
 use crate::backend::kubernetes::job_api::PAUSES;
 use crate::backend::kubernetes::pod_status::PodView;
 
-/// A stream that is silent for longer is begun again: its connection may be dead.
+/// A stream that is silent for longer is restarted: its connection may be dead.
 const SILENCE: Duration = Duration::from_secs(240);
-/// How long a stream may go on after its container has ended.
+/// How long to read a stream after its container has finished.
 const AFTER_THE_END: Duration = Duration::from_secs(10);
 
-/// How far back a stream is begun again. Lines of the two outputs of a program may be some
+/// How far back a stream is restarted. Lines of the two outputs of a program may be some
 /// milliseconds out of order.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(2);
 
-/// Sends all lines of the entry point's container until it has ended for good.
+/// Sends all lines of the entry point's container until it has finished for good.
 pub(super) async fn follow(api: Api<Pod>, mut pod: Receiver<PodView>, sender: mpsc::Sender<Message>) {
     let uid = pod.borrow().uid.clone();
     let unreadable = read_all(&api, &mut pod, &sender).await;
@@ -42,7 +42,7 @@ pub(super) async fn follow(api: Api<Pod>, mut pod: Receiver<PodView>, sender: mp
     let _ = sender.send(Message::LogDone(uid)).await;
 }
 
-/// Why not all could be read, if that is worth a word.
+/// Why not everything could be read, if that is worth reporting.
 async fn read_all(
     api: &Api<Pod>,
     pod: &mut Receiver<PodView>,
@@ -52,9 +52,9 @@ async fn read_all(
     let begun = pod.wait_for(|pod| pod.has_started || pod.is_over || pod.is_gone);
     let mut attempt = begun.await.ok()?.restarts;
     let mut pauses = PAUSES.build();
-    // The container before the first that was seen: what it wrote is still there.
+    // The container before the first one seen: its output is still available.
     let mut wants_previous = attempt > 0;
-    // Whether the last stream was read to the end that the server gave it.
+    // Whether the server ended the last stream.
     let mut is_whole = false;
     loop {
         let now = pod.borrow().clone();
@@ -84,7 +84,7 @@ async fn read_all(
             }
             Err(error) => {
                 let problem = ApiProblem::from(error);
-                tracing::debug!(%problem, pod = now.name, "logs that cannot be read");
+                tracing::debug!(%problem, pod = now.name, "cannot read logs");
                 if is_lost(&problem, &now, last_pass) {
                     let is_removed = is_whole && problem.kind == ProblemKind::NotFound;
                     return (!now.is_gone && now.has_started && !is_removed).then_some(problem);
@@ -95,7 +95,7 @@ async fn read_all(
         if lines.count > seen {
             pauses = PAUSES.build();
         }
-        // A change of the container is worth a look at once.
+        // Look again at once when the container changes.
         tokio::select! {
             () = sleep(pauses.next().unwrap_or_default()) => {}
             changed = pod.changed() => changed.ok()?,
@@ -103,18 +103,18 @@ async fn read_all(
     }
 }
 
-/// Whether a log that cannot be read now never can.
+/// Whether an unreadable log will stay unreadable.
 fn is_lost(problem: &ApiProblem, pod: &PodView, last_pass: bool) -> bool {
     match problem.kind {
         ProblemKind::Forbidden => true,
         ProblemKind::NotFound => pod.is_gone || pod.is_over,
-        // An older container may be gone, or a stream asked for too early.
+        // An older container may be gone, or the request came too early.
         ProblemKind::Invalid | ProblemKind::Other => last_pass && !pod.has_started,
         _ => false,
     }
 }
 
-/// Reads one stream. Whether the server ended it; else it broke, or was given up.
+/// Reads one stream. Returns whether the server ended it; otherwise it broke or was abandoned.
 async fn read(
     stream: impl AsyncBufRead + Send,
     lines: &mut Continuation,
@@ -149,41 +149,41 @@ async fn read(
     }
 }
 
-/// Lines of one pod over several streams: each of them once.
+/// The lines of one pod over several streams, each once.
 #[derive(Debug, Default)]
 struct Continuation {
     /// The lines of the last seconds, as time and hash, in the order of the log.
     recent: VecDeque<(Timestamp, u64)>,
     newest: Option<Timestamp>,
-    /// Where in `recent` the present stream is.
+    /// The position of the current stream in `recent`.
     cursor: usize,
-    /// The beginning of a line whose end has not come.
+    /// The beginning of an incomplete line.
     partial: Vec<u8>,
     last_partial: Vec<u8>,
     count: u64,
 }
 
 impl Continuation {
-    /// When the next stream shall begin: at a whole second, as the API would round it.
+    /// When the next stream starts: at a whole second, as the API would round it.
     fn since(&self) -> Option<Timestamp> {
         let begin = self.newest?.checked_sub(OVERLAP).ok()?;
         Timestamp::from_second(begin.as_second()).ok()
     }
 
-    /// A new stream begins. What the last one left unfinished comes again. Gives the count of lines so far.
+    /// Starts a new stream, which repeats the incomplete line. Returns the number of lines so far.
     fn begin(&mut self) -> u64 {
         self.cursor = 0;
         self.last_partial = std::mem::take(&mut self.partial);
         self.count
     }
 
-    /// Whether the present stream has had all that came before it, to its end. An answer that was cut
-    /// off on its way cannot be told from a whole one else.
+    /// Whether the current stream repeated everything before it. Only this distinguishes a complete answer from
+    /// a truncated one.
     fn is_repeated(&self) -> bool {
         self.cursor == self.recent.len() && self.partial == self.last_partial
     }
 
-    /// Takes bytes of the stream; gives the new lines in them without their times.
+    /// Takes bytes of the stream; returns the new lines in them without their times.
     fn take(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut new = Vec::with_capacity(bytes.len());
         let Some(last) = bytes.iter().rposition(|byte| *byte == b'\n') else {
@@ -199,7 +199,7 @@ impl Continuation {
         new
     }
 
-    /// The last line, where the program did not end it.
+    /// The last line, if the program did not terminate it.
     fn rest(&mut self) -> Vec<u8> {
         let mut new = Vec::new();
         let partial = std::mem::take(&mut self.partial);
@@ -215,7 +215,7 @@ impl Continuation {
                     new.extend_from_slice(text);
                 }
             }
-            // Not of the container: what the node itself says about its logs.
+            // Not from the container: the node's own message about its logs.
             None => new.extend_from_slice(line),
         }
     }
@@ -242,7 +242,7 @@ impl Continuation {
         true
     }
 
-    /// Forgets the lines that no later stream has.
+    /// Forgets the lines that no later stream repeats.
     fn forget(&mut self) {
         let Some(since) = self.since() else { return };
         while self.recent.front().is_some_and(|(time, _)| *time < since) {

@@ -1,4 +1,4 @@
-//! A Job that is followed to its end: what it and its pods become, what they write, and why they fail.
+//! Follows a Job until it finishes: its state, its pods, their output, and why they fail.
 
 mod job;
 mod logs;
@@ -33,39 +33,39 @@ use crate::quantity;
 
 const TICK: Duration = Duration::from_millis(100);
 const MESSAGES: usize = 64;
-/// How long the API may be silent before that is said.
+/// How long the API may be silent before a warning.
 const TOLD_AFTER: Duration = Duration::from_secs(30);
-/// How often it is said again.
+/// How often the warning is repeated.
 const TOLD_AGAIN: Duration = Duration::from_secs(300);
-/// When a Job that cannot be asked for is given up.
+/// When to give up on a Job that cannot be reached.
 const LOST: Duration = Duration::from_secs(30 * 60);
-/// When it is given up where the credentials are no longer valid.
+/// The same if the credentials are no longer valid.
 const LOCKED_OUT: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StartLimit {
     pub(super) after: Duration,
-    /// Whether a start that only takes long, without any sign of trouble, is given up too.
+    /// Whether the limit also applies to a slow start without any sign of trouble.
     pub(super) is_strict: bool,
 }
 
 enum Message {
     Job(Change<Job>),
     Pods(Change<Pod>),
-    /// The pods as they are when the Job has ended.
+    /// The pods after the Job's end.
     LastPods(Change<Pod>),
     Events(Change<Event>),
-    /// Whole lines of a log; the last one of all may lack its end.
+    /// Whole lines of a log; only the very last one may be incomplete.
     Output(Vec<u8>),
     LogUnreadable(ApiProblem),
-    /// The log of the pod with this uid has been read, as far as it can be.
+    /// The log of the pod with this uid has been read as far as possible.
     LogDone(String),
-    /// The Job's deletion was asked for; the answer.
+    /// The answer to the Job's deletion.
     Deletion(Result<(), ApiProblem>),
 }
 
 struct PodState {
-    /// As it is, for all who follow it.
+    /// The current state.
     view: tokio::sync::watch::Sender<PodView>,
     logs_done: bool,
     /// The watch of its events, until it has started.
@@ -73,11 +73,11 @@ struct PodState {
     is_failure_told: bool,
 }
 
-/// Follows the Job to its end. With a limit, the Job is deleted if the entry point has not started by then,
-/// or after a termination signal; without one, a signal only ends the waiting.
+/// Follows the Job until it finishes. With a limit, the Job is deleted if the entry point has not started by
+/// then, or after a termination signal; without one, a signal only stops the waiting.
 ///
 /// # Errors
-/// It failed for another reason than the entry point's exit code, or its end cannot be known.
+/// It failed for another reason than the entry point's exit code, or its end cannot be determined.
 pub(super) async fn follow(
     handle: &JobHandle,
     start_limit: Option<StartLimit>,
@@ -123,7 +123,7 @@ pub(super) async fn follow(
                     return Ok(ended);
                 }
             }
-            // The follower itself holds a sender: there is always one.
+            // Never `None`: the follower itself holds a sender.
             Some(message) = receiver.recv() => follower.take(message)?,
             _ = ticks.tick() => {}
         }
@@ -131,12 +131,12 @@ pub(super) async fn follow(
     }
 }
 
-/// A time in which the API does not answer.
+/// A period in which the API does not answer.
 struct Silence {
     since: Instant,
-    /// How long it may last before it is told, for the first time or again.
+    /// How long it may last before the next warning.
     told_after: Duration,
-    /// What kept the API from answering last.
+    /// The latest reason.
     problem: ApiProblem,
 }
 
@@ -165,7 +165,7 @@ struct Follower<'a> {
     deletion: Option<Deletion>,
     silence: Option<Silence>,
     job: Option<Job>,
-    /// In the order in which they came.
+    /// In the order of their appearance.
     pods: Vec<PodState>,
     told: HashSet<String>,
 }
@@ -216,12 +216,12 @@ impl Follower<'_> {
             Message::Events(Change::Changed(event)) => self.take_event(&event),
             Message::Events(_) => {}
             Message::Output(bytes) => self.output.take(&bytes, self.progress),
-            // A pod that has ended, and was taken away at once.
+            // A pod that finished and was removed at once.
             Message::LogUnreadable(problem) if problem.kind == ProblemKind::NotFound => {
-                self.tell_once("The pod was removed before its log was read to the end");
+                self.tell_once("The pod was removed before its whole log was read");
             }
             Message::LogUnreadable(problem) => {
-                self.warn_once(&format!("what the entry point writes cannot be read: {problem}"));
+                self.warn_once(&format!("cannot read the entry point's output: {problem}"));
             }
             Message::LogDone(uid) => {
                 if let Some(pod) = self.pod(&uid) {
@@ -240,8 +240,8 @@ impl Follower<'_> {
         self.look_at_the_start(now);
     }
 
-    /// Ends the Job if waiting does not help, for an entry point that never starts, or a container beside it
-    /// without which the pod never ends; or if the time to start is over.
+    /// Stops the Job if the time to start is over, or if waiting cannot help: the entry point never starts, or
+    /// a sidecar container keeps the pod from finishing.
     fn look_at_the_start(&mut self, now: Instant) {
         let Some(limit) = self.start_limit else { return };
         if self.phase.has_ended() || self.signal().is_some() {
@@ -251,7 +251,7 @@ impl Follower<'_> {
         let mut is_late = false;
         if let Phase::Starting { since, .. } = &mut self.phase {
             let is_gated = newest.as_ref().is_some_and(|pod| pod.is_gated && !pod.is_over);
-            // A queue that decides when the Job starts may take any time.
+            // A queue may take any time to start the Job.
             if is_gated || is_suspended(self.job.as_ref()) {
                 *since = now;
             }
@@ -264,7 +264,7 @@ impl Follower<'_> {
         let (what, reason) = match self.problem() {
             Some(problem) if problem.is_lasting => ("cannot start".to_owned(), problem),
             problem if is_late && (problem.is_some() || limit.is_strict) => {
-                let slow = || Reason::new(phase(), Some("give it more time with --start-timeout"));
+                let slow = || Reason::new(phase(), Some("allow more time with --start-timeout"));
                 let what = format!("has not started within {}", quantity::duration(limit.after));
                 (what, problem.unwrap_or_else(slow))
             }
@@ -287,7 +287,7 @@ impl Follower<'_> {
         let (cluster, time) = (&self.handle.cluster, quantity::duration(lasted));
         if lasted >= patience {
             let text = format!(
-                "the Job '{}' goes on, but {cluster} has not answered for {time}",
+                "the Job '{}' may still be running, but {cluster} has not answered for {time}",
                 self.handle.name
             );
             let hint = "`mlrun wait RUN_ID` follows it again".to_owned();
@@ -298,7 +298,8 @@ impl Follower<'_> {
         } else if lasted >= silence.told_after {
             silence.told_after = lasted + TOLD_AGAIN;
             self.progress.warning(&format!(
-                "{cluster} has not answered for {time}: {problem}; the Job goes on, and is followed again as soon as it answers"
+                "{cluster} has not answered for {time}: {problem}; the Job keeps running, and mlrun keeps trying \
+                to reach it"
             ));
         }
     }

@@ -1,16 +1,16 @@
-//! The phases of a Job that is followed, and what leads from one to the next.
+//! The phases of a followed Job, and the transitions between them.
 //!
 //! ```text
 //! Starting -> Running -> Draining -> Ended
 //! ```
 //!
-//! - `Running`: a container of the entry point has run.
-//! - `Draining`: the Job has ended, in either of the phases before. It has completed or failed, is gone, did not
-//!   start in time, or cannot be asked for any more. Its pods and logs have some time left.
-//! - `Ended`: they are known and shown, or that time is over.
+//! - `Running`: the entry point's container has started.
+//! - `Draining`: the Job has completed or failed, is gone, did not start in time, or can no longer be reached. Its
+//!   pods and logs may still be read for a while.
+//! - `Ended`: they are read, or that time is over.
 //!
-//! Beside the phases there may be a deletion: after a signal, after a start that took too long, or by others.
-//! Until it is over, `Draining` lasts.
+//! A deletion may happen in any phase: after a signal, after a slow start, or by others. `Draining` lasts until
+//! it is over.
 
 use std::mem;
 use std::time::Duration;
@@ -22,22 +22,22 @@ use crate::backend::error::ServiceError;
 use crate::backend::kubernetes::reason::Reason;
 use crate::process::{Ended, TerminationSignal};
 
-/// How long logs may still come when the Job has ended.
+/// How long to read logs after the Job has ended.
 const LOG_DRAIN: Duration = Duration::from_secs(20);
 
 pub(super) enum Phase {
     Starting {
-        /// From when on the time to start counts.
+        /// When the time to start began.
         since: Instant,
-        /// What keeps pods from being made, as events tell it.
+        /// What prevents the creation of pods, according to events.
         problem: Option<Reason>,
     },
     Running,
-    /// How the Job ended is known, but its pods and logs may still have something to say.
+    /// The Job's end is known, but its pods and logs may still add to it.
     Draining {
         end: End,
         until: Instant,
-        /// Whether the pods are known as they were when the Job had ended.
+        /// Whether the pods' state after the Job's end is known.
         knows_last_pods: bool,
     },
     Ended,
@@ -45,13 +45,13 @@ pub(super) enum Phase {
 
 pub(super) enum End {
     Known(Result<Ended, ServiceError>),
-    /// It failed so, and its pods may tell why.
+    /// It failed, and its pods may say why.
     Failed(JobCondition),
-    /// It is gone. This is said if the cluster does not remember more.
+    /// It is gone. This is the error if the cluster's events do not say more.
     Gone(ServiceError),
 }
 
-/// The Job's deletion while it is followed.
+/// A deletion of the followed Job.
 #[derive(Clone, Copy)]
 pub(super) struct Deletion {
     pub(super) by: Deleter,
@@ -62,18 +62,18 @@ pub(super) struct Deletion {
 pub(super) enum Deleter {
     /// This program, after the first signal.
     Signal(TerminationSignal),
-    /// This program, since waiting for the entry point's start does not help.
+    /// This program, because waiting for the entry point's start does not help.
     StartLimit,
     Others,
 }
 
 #[derive(Clone, Copy)]
 pub(super) enum DeletionStage {
-    /// The API has not answered.
+    /// Requested; the API has not answered.
     Asked,
-    /// It goes on, and may take until then.
+    /// In progress; it may take until then.
     Begun { until: Instant },
-    /// The Job is gone, or its deletion is not waited for.
+    /// The Job is gone, or mlrun no longer waits for it.
     Over,
 }
 
@@ -99,7 +99,7 @@ impl Phase {
         }
     }
 
-    /// Notes how the Job ended. Its first end counts: whether this is the one.
+    /// Notes how the Job ended. Only the first end counts; returns whether this is it.
     pub(super) fn finish(&mut self, end: End) -> bool {
         let is_first = !self.has_ended();
         if is_first {
@@ -124,7 +124,7 @@ impl Phase {
         }
     }
 
-    /// Ends the draining, if it is time, and gives the Job's end; also whether everything has been read by then.
+    /// Finishes draining when it is time, and returns the Job's end and whether everything was read.
     pub(super) fn end(&mut self, logs_are_read: bool) -> Option<(End, bool)> {
         let Self::Draining {
             until,

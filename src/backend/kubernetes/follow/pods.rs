@@ -1,4 +1,4 @@
-//! What becomes of the Job's pods, and what they write.
+//! The state of the Job's pods, and their output.
 
 use k8s_openapi::api::core::v1::{Event, Pod};
 use tokio::sync::watch;
@@ -10,13 +10,14 @@ use crate::backend::kubernetes::api_error::ProblemKind;
 use crate::backend::kubernetes::job_api;
 use crate::backend::kubernetes::pod_status::{self, Failure, PodView};
 use crate::backend::kubernetes::reason::{self, Reason};
+use crate::quantity;
 
 impl Follower<'_> {
     pub(super) fn take_pods(&mut self, change: Change<Pod>) {
         match change {
             Change::Trouble(problem) if problem.kind == ProblemKind::Forbidden => {
                 self.progress.warning(&format!(
-                    "the pods of the Job cannot be watched ({problem}): neither logs nor reasons are shown"
+                    "cannot watch the Job's pods ({problem}); logs and failure reasons are not shown"
                 ));
             }
             Change::Trouble(_) => {}
@@ -62,7 +63,7 @@ impl Follower<'_> {
             }
             self.add_pod(view.clone());
             if !self.phase.has_ended() {
-                // The Job goes on with this one, so those before it were not the last word.
+                // The Job continues with this pod, so the earlier failures were not final.
                 self.tell_failures(Some(self.pods.len() - 1));
             }
         }
@@ -94,19 +95,20 @@ impl Follower<'_> {
         }
         if view.has_started {
             self.phase.start();
-            // The reference's words.
+            // The reference's wording.
             self.tell_once("Job started.");
         }
         if view.is_gated {
-            self.tell_once("The pod is kept back by its scheduling gates; it starts when they are removed");
+            self.tell_once("The pod waits until its scheduling gates are removed");
         }
         if let Some(problem) = &view.problem {
             self.warn_once(&problem.text);
         }
-        if view.restarts > 0 {
+        if let Ok(restarts @ 1..) = u64::try_from(view.restarts) {
             self.tell_once(&format!(
-                "The container in the pod '{}' has been started again ({} times)",
-                view.name, view.restarts
+                "The container of pod '{}' restarted ({})",
+                view.name,
+                quantity::counted(restarts, "time")
             ));
         }
         self.tell_failures_if_retried();
@@ -118,14 +120,14 @@ impl Follower<'_> {
         }
     }
 
-    /// Takes note that the Job itself ends all its pods: nothing is told of that.
+    /// Notes that the Job itself stops all its pods, so that this is not reported.
     pub(super) fn expect_all_pods_to_end(&mut self) {
         for pod in &mut self.pods {
             pod.is_failure_told = true;
         }
     }
 
-    /// Tells why pods failed, each once, but not of the pod at that index.
+    /// Reports once why each pod failed, except the pod at that index.
     pub(super) fn tell_failures(&mut self, but: Option<usize>) {
         if self.signal().is_some() {
             return;
@@ -139,11 +141,11 @@ impl Follower<'_> {
             let is_replaced = has_one_pod && index + 1 < count;
             let text = match &view.failure {
                 _ if pod.is_failure_told || but == Some(index) => continue,
-                // A Job that ends takes away the pods that still run.
+                // A finishing Job removes the pods that still run.
                 Some(_) if is_ending && view.was_deleted && !is_replaced => continue,
-                Some(Failure::ExitCode(code)) => format!("the entry point ended with exit code {code}"),
+                Some(Failure::ExitCode(code)) => format!("the entry point failed with exit code {code}"),
                 Some(Failure::Other(reason)) => reason.text.clone(),
-                // There would be no other pod if this one had succeeded.
+                // If this pod had succeeded, there would be no other one.
                 None if view.is_gone && view.phase != "Succeeded" && is_replaced => {
                     reason::deleted(&view.name, view.has_started).text
                 }
@@ -155,7 +157,7 @@ impl Follower<'_> {
     }
 
     pub(super) fn take_event(&mut self, event: &Event) {
-        // A Job whose pod was ended may not get another one.
+        // A Job may fail to replace a stopped pod.
         let is_creation = event.reason.as_deref() == Some("FailedCreate");
         if self.phase.has_ended() || (self.phase.is_running() && !is_creation) {
             return;
@@ -164,7 +166,7 @@ impl Follower<'_> {
             return;
         };
         let topic = match reason.hint {
-            // Each try has its own words: the pod's name, what is used at that moment.
+            // Each attempt has a different text: the pod's name, the current usage.
             Some(hint) if is_creation => hint,
             _ => &reason.text,
         };
@@ -176,11 +178,11 @@ impl Follower<'_> {
         }
     }
 
-    /// Why the entry point does not start, or no pod of the Job can succeed.
+    /// Why the entry point does not start, or why no pod of the Job can succeed.
     pub(super) fn problem(&self) -> Option<Reason> {
         let views = || self.pods.iter().rev().map(|pod| pod.view.borrow());
         let present = views().find_map(|pod| pod.problem.clone().filter(|_| !pod.is_gone));
-        // A Job that does not try again ends by itself, and stays to be looked at.
+        // A Job without retries fails by itself, and stays for inspection.
         let tries_again = job_api::tries_again(self.job.as_ref());
         let lasting = || {
             views().find_map(|pod| match &pod.failure {

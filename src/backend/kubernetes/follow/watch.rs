@@ -1,5 +1,5 @@
-//! Resources that are followed as they change. The library lists, watches and resumes; this module limits
-//! how long it waits, and lists instead if watching is forbidden or cannot begin.
+//! Follows resources as they change. The library lists, watches and resumes; this module limits how long it
+//! waits, and lists instead if watching is forbidden or cannot begin.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::backend::kubernetes::job_api::{JobHandle, PAUSES, REQUEST_TIMEOUT};
 
 /// How long the server keeps a watch open, in seconds. The library then resumes it.
 const WATCH_SECONDS: u32 = 240;
-/// How long nothing may change before the resources are listed anew: a watch may hang before it begins.
+/// How long without a change before the resources are listed again: a watch may hang before it begins.
 const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 30);
 /// The least time between the beginnings of two watches.
 const BETWEEN_WATCHES: Duration = Duration::from_secs(1);
@@ -36,15 +36,15 @@ const CALM: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) enum Change<K> {
     Listed(Vec<K>),
-    /// One that is new or has changed.
+    /// New or changed.
     Changed(Box<K>),
-    /// One that is gone, as it was last.
+    /// Gone; its last state.
     Deleted(Box<K>),
-    /// They cannot be asked for. The next try follows, unless it is forbidden.
+    /// The request failed. It is retried, unless it is forbidden.
     Trouble(ApiProblem),
 }
 
-/// Sends each change of the resources, until nobody listens or they may not be asked for.
+/// Sends each change of the resources until nobody listens or access is forbidden.
 pub(super) async fn watch<K, M>(
     handle: JobHandle,
     config: Config,
@@ -56,7 +56,7 @@ pub(super) async fn watch<K, M>(
 {
     let api = Api::<K>::namespaced(paced(handle.cluster.client), &handle.namespace);
     let config = config.timeout(WATCH_SECONDS);
-    // The events, and what a list that is under way has given so far.
+    // The events, and the items so far of a list in progress.
     let begin = || (watcher(api.clone(), config.clone()).boxed(), Some(Vec::new()));
     let (mut events, mut listing) = begin();
     let mut watching_is_forbidden = false;
@@ -104,7 +104,7 @@ pub(super) async fn watch<K, M>(
     }
 }
 
-/// What an event changes; nothing while a list is under way.
+/// The change of an event; `None` while a list is in progress.
 fn change_by<K>(event: Event<K>, listing: &mut Option<Vec<K>>) -> Option<Change<K>> {
     Some(match event {
         Event::Init => {
@@ -133,8 +133,8 @@ impl From<Error> for ApiProblem {
     }
 }
 
-/// The client, with a pause between the beginnings of watches: the library at once resumes one that ended
-/// well, and a proxy may end each of them at once.
+/// The client, with a pause between the starts of watches: the library resumes one that ended well at once, and
+/// a proxy may end each of them at once.
 fn paced(client: Client) -> Client {
     let namespace = client.default_namespace().to_owned();
     let mut due = Instant::now();

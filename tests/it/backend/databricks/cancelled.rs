@@ -1,5 +1,5 @@
-//! Runs that nobody waits for, found again by their tags (`mlrun status`, `wait` and `cancel`), and jobs that are
-//! canceled: also in the workspace, and by a signal that the workspace does not hear.
+//! Runs that nobody waits for, found by their tags (`mlrun status`, `wait`, `cancel`), and canceled jobs: also
+//! in the workspace, and by a signal that the workspace does not answer.
 
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -119,7 +119,7 @@ fn whoever_follows_a_cancelled_run_says_that_it_was_killed() {
     assert_eq!(code, Some(137), "{said}");
     let line = format!("=== Run (ID '{run_id}') was cancelled ===\n");
     assert!(said.contains(&line) && !said.contains("failed ==="), "{said}");
-    let error = "error: the Databricks job run 9000000001 ended as CANCELED";
+    let error = "error: Databricks job run 9000000001 ended with state CANCELED";
     assert_contains(&said, error);
     let (code, said) = end_of(waiting);
     assert_eq!(code, Some(137), "{said}");
@@ -163,8 +163,7 @@ fn expect_unanswered(fake: &FakeDatabricks, child: Child, begun: Instant, limit:
     let (code, said) = end_of(child);
     assert_eq!(code, Some(143), "{said}");
     let warning = format!(
-        "warning: the workspace {0} has not answered whether it cancels the Databricks job run 9000000001; it may go \
-         on: cancel it on its page {0}/",
+        "warning: the workspace {0} did not confirm the cancellation of Databricks job run 9000000001; it may still be running: cancel it on its page {0}/",
         fake.url()
     );
     assert_contains(&said, &warning);
@@ -219,9 +218,9 @@ fn a_cancellation_that_is_refused_is_said() {
     let (code, said) = end_of(child);
     assert_eq!(code, Some(143), "{said}");
     for text in [
-        "warning: cannot cancel the Databricks job run 9000000001: ",
+        "warning: cannot cancel Databricks job run 9000000001: ",
         "No manage permission",
-        "; it may go on: cancel it on its page ",
+        "; it may still be running: cancel it on its page ",
     ] {
         assert_contains(&said, text);
     }
@@ -234,7 +233,7 @@ fn a_store_that_hangs_at_the_end_is_not_waited_for_after_a_second_signal() {
     let child = followed(&fake, &project);
     fake.fail(Fault::new("POST /mlflow/runs/update", 99, Action::Hang));
     interrupt(&child);
-    // The mark that the run is being ended, and the end itself.
+    // The tag of the cancellation, and the end itself.
     wait_for_requests(&fake, "mlflow/runs/update", 2);
     // Signals that come at once are one request.
     std::thread::sleep(Duration::from_millis(600));

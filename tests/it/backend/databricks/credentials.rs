@@ -161,13 +161,13 @@ fn an_expired_token_that_nobody_replaces_leaves_the_job_alone() {
     let text = finished.stderr();
     assert_contains(
         text,
-        "cannot ask how the Databricks job run 9000000001 stands; it may go on",
+        "cannot get the state of Databricks job run 9000000001; it may still be running",
     );
     assert_contains(
         text,
         "the workspace did not accept the credentials from DATABRICKS_TOKEN",
     );
-    // The job goes on, so that the run does too.
+    // The job continues, and so does the run.
     let run_id = super::run_id_of_job(&fake);
     assert_eq!(super::stored(&run_id).status, "RUNNING");
 }

@@ -1,4 +1,4 @@
-//! What entry points get to reach the workspace: the credentials in use, as the reference hands them on.
+//! How entry points reach the workspace: the credentials in use, as in the reference.
 
 use std::path::Path;
 
@@ -39,7 +39,7 @@ fn write_profiles(project: &Project, fake: &FakeDatabricks) {
     );
 }
 
-/// What the entry point of the profile must tell.
+/// What the profile's entry point must report.
 fn of_profile(fake: &FakeDatabricks, variables: &[(&str, &str)]) -> Vec<String> {
     let mut lines = vec![
         format!("DATABRICKS_HOST={}", fake.url()),
@@ -208,7 +208,7 @@ fn containers_get_what_the_reference_gives_them() {
         assert_eq!(
             finished
                 .stderr()
-                .contains("warning: the container reaches the Databricks workspace by a token"),
+                .contains("warning: the container gets an access token of your `databricks` login"),
             uri == "databricks://cli",
             "{}",
             finished.stderr()
@@ -260,7 +260,9 @@ fn jobs_on_kubernetes_get_no_credentials_and_that_is_said() {
             TEMPLATE,
             "databricks://basic",
             None,
-            Some("envFrom), and set KUBE_MLFLOW_TRACKING_URI=databricks, since no pod knows the profile\n"),
+            Some(
+                "envFrom); also set KUBE_MLFLOW_TRACKING_URI=databricks, because pods do not have your profile\n",
+            ),
         ),
         (&by_secret, "databricks://basic", Some("databricks"), None),
     ] {

@@ -163,7 +163,7 @@ entry_points:
     let finished = run(&wrong, &[]).with_code(1);
     assert_contains(
         finished.stderr(),
-        "error: a Databricks Spark job is a Python file, but the entry point's command is 'bash run.sh'",
+        "error: a Databricks Spark job must run a Python file, but the entry point's command is 'bash run.sh'",
     );
 }
 

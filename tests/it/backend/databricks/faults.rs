@@ -1,4 +1,4 @@
-//! A service that has too much to do, refuses, or goes away.
+//! A service that is overloaded, rejects requests, or goes away.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ fn a_storm_of_429_is_waited_out() {
     let Some(fake) = workspace(Settings::default()) else {
         return;
     };
-    // Every call is told to come back after a second, and comes back then.
+    // Every request is told to wait a second, and is repeated after that.
     for call in [
         "GET /dbfs/get-status",
         "POST /dbfs/",
@@ -127,7 +127,7 @@ fn a_cluster_that_is_refused_is_told_in_the_service_s_words() {
         let project = project(&fake);
         let finished = run(&project, &["-c", config]).with_code(1);
         let text = finished.stderr();
-        assert_contains(text, "error: Databricks did not take the job\n");
+        assert_contains(text, "error: Databricks rejected the job\n");
         assert_contains(text, expected);
         assert_contains(text, "hint: check the cluster in the backend config");
         assert_eq!(recorded(&finished).status, "FAILED");
@@ -147,22 +147,24 @@ fn what_cannot_run_there_is_an_error_before_anything_is_asked() {
         (
             &plain,
             Some(r#"{"existing_cluster_id": "0923"}"#),
-            "error: projects run on new clusters, but the backend config names an existing one\nhint: give new_cluster instead of existing_cluster_id\n",
+            "error: the backend config names an existing cluster, but projects run on new clusters\nhint: replace existing_cluster_id with new_cluster\n",
         ),
         (
             &plain,
             None,
-            "error: the databricks backend needs --backend-config\nhint: describe the new cluster in a JSON file: -c cluster.json",
+            "error: the databricks backend needs --backend-config\nhint: pass a JSON file with the new cluster: -c \
+            cluster.json",
         ),
         (
             &sqlite,
             Some(CLUSTER),
-            "error: a cluster cannot reach the tracking store sqlite:///",
+            "error: the cluster cannot reach the tracking store sqlite:///",
         ),
         (
             &docker,
             Some(CLUSTER),
-            "error: projects with docker_env do not run on Databricks\nhint: give the project a python_env or conda_env",
+            "error: projects with docker_env cannot run on Databricks\nhint: use python_env or conda_env in the \
+            MLproject file",
         ),
     ] {
         let mut arguments = vec!["run", "project", "-b", "databricks"];

@@ -1,4 +1,4 @@
-//! How jobs end, and what becomes of their runs.
+//! How jobs end, and the status of their runs.
 
 use std::process::Stdio;
 
@@ -66,42 +66,44 @@ fn states_are_shown_and_the_job_s_end_is_the_run_s() {
             Some("FAILED"),
             "Command exited with code 3",
             "FAILED",
-            Some("ended as FAILED: Command exited with code 3"),
+            Some("ended with state FAILED: Command exited with code 3"),
         ),
         (
             "TERMINATED",
             Some("TIMEDOUT"),
             "Timed out",
             "FAILED",
-            Some("ended as TIMEDOUT: Timed out"),
+            Some("ended with state TIMEDOUT: Timed out"),
         ),
         (
             "TERMINATED",
             Some("CANCELED"),
             "Run cancelled.",
             "KILLED",
-            Some("ended as CANCELED: Run cancelled."),
+            Some("ended with state CANCELED: Run cancelled."),
         ),
         (
             "INTERNAL_ERROR",
             None,
             "Unexpected failure while waiting for the cluster: no instances",
             "FAILED",
-            Some("ended as INTERNAL_ERROR: Unexpected failure while waiting for the cluster: no instances"),
+            Some(
+                "ended with state INTERNAL_ERROR: Unexpected failure while waiting for the cluster: no instances",
+            ),
         ),
         (
             "INTERNAL_ERROR",
             Some("FAILED"),
             "Library installation failed",
             "FAILED",
-            Some("ended as FAILED: Library installation failed"),
+            Some("ended with state FAILED: Library installation failed"),
         ),
         (
             "SKIPPED",
             None,
             "An existing run was active",
             "FAILED",
-            Some("ended as SKIPPED: An existing run was active"),
+            Some("ended with state SKIPPED: An existing run was active"),
         ),
     ] {
         let Some(fake) = workspace(ends(life_cycle_state, result_state, message)) else {
@@ -131,7 +133,7 @@ fn states_are_shown_and_the_job_s_end_is_the_run_s() {
         assert!(page < running && running < end, "{text}");
         if let Some(told) = told {
             let told = format!(
-                "error: the Databricks job run 9000000001 {told}\nhint: see {}/",
+                "error: Databricks job run 9000000001 {told}\nhint: see {}/",
                 fake.url()
             );
             assert_contains(text, &told);
@@ -155,7 +157,10 @@ fn what_the_job_wrote_is_shown() {
     let finished = run(&project, &["--wait"]).with_code(1);
     assert_eq!(finished.stdout(), "epoch 1\nepoch 2\n");
     let text = finished.stderr();
-    assert_contains(text, "ended as FAILED: Workload failed\n  ValueError: no data\n");
+    assert_contains(
+        text,
+        "ended with state FAILED: Workload failed\n  ValueError: no data\n",
+    );
     assert_contains(text, "Traceback:\n  train.py, line 3\n");
     let finished = run(&project, &["--wait", "--no-logs"]);
     assert_eq!(finished.stdout(), "");
@@ -204,7 +209,7 @@ fn a_job_that_does_not_start_in_time_is_canceled() {
     finished.expect_code(1);
     assert_contains(
         finished.stderr(),
-        "error: the Databricks job run 9000000001 did not start in time (PENDING); it was canceled",
+        "error: Databricks job run 9000000001 did not start in time (state PENDING), so mlrun canceled it",
     );
     assert_eq!(fake.job_states()[0].result_state.as_deref(), Some("CANCELED"));
     assert_eq!(recorded(&finished).status, "FAILED");

@@ -1,4 +1,4 @@
-//! `--log-output`: what the job wrote is kept among the run's artifacts.
+//! `--log-output`: the job's output becomes artifacts of the run.
 
 use std::process::Stdio;
 
@@ -82,7 +82,7 @@ fn output_that_the_workspace_does_not_give_is_told() {
         return;
     };
     let finished = run(&project, &["--wait", "--log-output"]).with_code(0);
-    let warning = "warning: Databricks gives no output of the job, so its log is empty\n";
+    let warning = "warning: Databricks returned no output of the job; its log is empty\n";
     assert_contains(finished.stderr(), warning);
     assert_eq!(kept(&recorded(&finished)), "");
 }

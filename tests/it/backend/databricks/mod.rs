@@ -84,12 +84,12 @@ fn start(project: &Project, arguments: &[&str], said: Stdio) -> Child {
     command.args(arguments).stderr(said).spawn().unwrap()
 }
 
-/// The run that the program tells of, as the tracking server behind the workspace has it.
+/// The run named in the program's output, as the tracking server behind the workspace has it.
 fn recorded(finished: &Finished<'_>) -> StoredRun {
     recorded_in(finished.stderr())
 }
 
-/// The run that this text tells of.
+/// The run named in this text.
 fn recorded_in(text: &str) -> StoredRun {
     stored(&run_id(text))
 }

@@ -1,4 +1,4 @@
-//! The same call by the reference and by mlrun: request by request the same, but for what is told here.
+//! The reference and mlrun make the same requests, except for the differences listed here.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{CLUSTER, EXPERIMENT, project, stored, workspace};
 use crate::harness::{Printed, Project, assert_ends_with, mlflow3};
 
-/// A project with what a parameter can hold, and a file that the archive must keep as it is.
+/// A project with all kinds of parameters, and a file that the archive must keep unchanged.
 fn files(project: Project) -> Project {
     project
         .file("deep/er/data.txt", "ä\n")

@@ -5,7 +5,7 @@ use fake_databricks::{CLIENT, Settings, TOKEN, USER};
 use super::{EXPERIMENT, anonymous_project, project, recorded, run_id, workspace};
 use crate::harness::{Project, Requirement, assert_contains, require};
 
-/// A project that runs here and tells where it records.
+/// A project that runs here and prints its tracking URI.
 fn local(project: Project) -> Project {
     project.mlproject(
         r#"name: x

@@ -1,4 +1,4 @@
-//! Signals while the job is being submitted, and a job that is submitted when the store cannot be told so.
+//! Signals while the job is being submitted, and a submitted job that the store does not record.
 
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -57,7 +57,8 @@ fn a_workspace_that_does_not_answer_is_not_waited_for() {
         let project = project(&fake);
         let said = interrupt(submitting(&project, &fake, 1, arguments), signal);
         let warning = format!(
-            "warning: Interrupted by {} before the workspace {} had answered whether it took the job: if it did, cancel there the newest job run that is named 'MLflow Run for ",
+            "warning: Interrupted by {} before the workspace {} confirmed the job; if the job exists, cancel the \
+            newest job run named 'MLflow Run for ",
             if signal == Signal::TERM {
                 "SIGTERM"
             } else {
@@ -115,7 +116,7 @@ fn a_job_that_cannot_be_asked_for_is_canceled() {
 /// The request that stores tags; the first is for the run's params.
 const TAGS: &str = "POST /mlflow/runs/log-batch";
 
-/// A workspace whose jobs go on, and a project with little patience for the store.
+/// A workspace whose jobs continue, and a project with little patience for the store.
 fn endless_project() -> Option<(FakeDatabricks, Project)> {
     let fake = endless()?;
     let project = project(&fake)
@@ -157,12 +158,12 @@ fn a_job_that_the_store_cannot_know_of_is_canceled() {
         let stored = recorded(&finished);
         assert_eq!(stored.status, "FAILED");
         let error = format!(
-            "error: the tags that lead from run '{}' to the Databricks job run 9000000001 could not be stored; it was canceled\n",
+            "error: the tags that lead from run '{}' to Databricks job run 9000000001 could not be stored; it was canceled\n",
             stored.run_id
         );
         assert_contains(text, &error);
         let waiting = format!(
-            "warning: that run '{}' is the Databricks job run 9000000001 cannot be recorded yet (",
+            "warning: that run '{}' is Databricks job run 9000000001 cannot be recorded yet (",
             stored.run_id
         );
         assert_eq!(text.contains(&waiting), tries, "{text}");
@@ -185,7 +186,7 @@ fn a_store_that_comes_back_is_told() {
     // Two tries of two requests each fail.
     fake.fail(outage(4));
     let finished = run(&project, &[]).with_code(0);
-    assert_contains(finished.stderr(), "trying for 5 minutes in all");
+    assert_contains(finished.stderr(), "trying for 5m in all");
     let stored = recorded(&finished);
     assert_eq!(stored.status, "RUNNING");
     assert_eq!(stored.tags["mlflow.databricks.shellJobRunID"], "9000000001");
@@ -224,7 +225,7 @@ fn a_job_that_cannot_be_canceled_is_named() {
         assert_eq!(state(&fake), None, "{text}");
         assert_eq!(recorded(&finished).status, "FAILED");
         assert!(
-            text.contains("to the Databricks job run 9000000001 could not be stored; it could not be canceled and may go on: ")
+            text.contains("to Databricks job run 9000000001 could not be stored; it could not be canceled and may go on: ")
                 && text.contains("No manage permission")
                 && text.contains("hint: nothing but this message leads to it: ")
                 && text.contains(by_hand)

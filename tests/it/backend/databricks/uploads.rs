@@ -1,4 +1,4 @@
-//! Uploads that break, and places other than DBFS.
+//! Interrupted uploads, and upload paths other than DBFS.
 
 use fake_databricks::{Action, FakeDatabricks, Fault, Settings};
 
@@ -129,7 +129,7 @@ fn a_workspace_without_dbfs_takes_the_project_elsewhere() {
     let text = finished.stderr();
     assert!(
         text.contains("PERMISSION_DENIED: Public DBFS root is disabled. Access is denied on path: /mlflow-experiments")
-            && text.contains("hint: name another place in the backend config, such as \"upload-path\": \"/Volumes/catalog/schema/volume\""),
+            && text.contains("hint: set another place in the backend config, for example \"upload-path\": \"/Volumes/catalog/schema/volume\""),
         "{text}"
     );
     assert!(!text.contains("Run (ID"), "a run was created: {text}");

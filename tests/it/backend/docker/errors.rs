@@ -1,4 +1,4 @@
-//! What people read when a container cannot be had, as golden texts.
+//! The errors of containers, as golden texts.
 
 use crate::harness::docker::{Docker, DockerProject, TestImage, unique_name};
 use crate::harness::{Project, assert_contains, assert_golden, assert_starts_with};
@@ -104,7 +104,7 @@ fn a_real_engine_says_so_too() {
 
     let bad_option = DockerProject::on(docker, &image, "", "true");
     let finished = bad_option.run(&["-A", "no-such-option=1"]).with_code(1);
-    let error = "error: docker could not make the container (its own words are above)\n";
+    let error = "error: docker could not create the container (see its message above)\n";
     assert_contains(finished.stderr(), error);
     assert_eq!(finished.store().run().status, "FAILED");
 

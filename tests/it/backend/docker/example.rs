@@ -83,7 +83,7 @@ fn a_server_on_this_machine_is_reached_by_the_hosts_network() {
     let other = DockerProject::on(docker, &image, "", "true").env("MLFLOW_TRACKING_URI", server.url());
     let finished = other.run(&[]).with_code(0);
     let warning = format!(
-        "warning: the tracking server {} is on this machine, where the container does not look for it; pass -A network=host",
+        "warning: the container cannot reach the tracking server {} on this machine; pass -A network=host",
         server.url()
     );
     assert_contains(finished.stderr(), &warning);

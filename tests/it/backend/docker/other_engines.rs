@@ -70,7 +70,7 @@ fn what_links_lead_to_is_built_from_a_copy() {
     let root = sandbox.root().to_owned();
     sandbox.write("shared.py", "shared\n");
     symlink("../shared.py", sandbox.work().join("project/shared.py")).unwrap();
-    // Keeps what it is told to build from, its last argument.
+    // Keeps its build context, the last argument.
     let engine = format!("{ENGINE}[ -d \"$1\" ] && cp -a \"$1\" \"$TMPDIR/../built\"\nexit 0\n");
     sandbox.write_executable(root.join("bin/podman"), &engine);
     project.mlrun(&["run", "project"]).expect_code(0);

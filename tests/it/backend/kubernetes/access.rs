@@ -1,4 +1,4 @@
-//! The ways into a cluster, and what is said where there is none.
+//! How mlrun finds a cluster, and the errors if it finds none.
 
 use fake_kubernetes::{Options, Server, Tls};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ fn base64(text: &str) -> String {
     openssl::base64::encode_block(text.as_bytes())
 }
 
-/// A cluster that lets in those with a certificate or one of two tokens; its kubeconfig's user is this one.
+/// A cluster that accepts a certificate or one of two tokens, with this user in its kubeconfig.
 fn cluster(user: impl Fn(&Pair) -> Value, trusted: Option<&Pair>) -> ClusterProject {
     let authority = certificates::authority("the cluster's", None);
     let server = secured(&authority, &["t0ken", "of the plug-in"]);
@@ -82,14 +82,14 @@ fn who_is_not_let_in_is_told_so_before_the_run_is_created() {
         (
             cluster(|_| json!({"token": "wrong"}), None),
             &[
-                "error: cannot create the Job on the cluster of the context 'test' (https://127.0.0.1:",
+                "error: cannot create the Job on the cluster of context 'test' (https://127.0.0.1:",
                 "  caused by: Unauthorized\n",
                 "hint: log in to the cluster again",
             ],
         ),
         (
             cluster(|_| json!({"token": "t0ken"}), Some(&other)),
-            &["certificate verify failed", "hint: check that the cluster runs"],
+            &["certificate verify failed", "hint: check that the cluster is up"],
         ),
         (
             cluster(
@@ -97,7 +97,7 @@ fn who_is_not_let_in_is_told_so_before_the_run_is_created() {
                 None,
             ),
             &[
-                "error: the program 'no-such-plug-in', which the kubeconfig names, gives no credentials for the cluster\n",
+                "error: the kubeconfig's login program 'no-such-plug-in' returned no credentials for the cluster\n",
             ],
         ),
         (
@@ -132,10 +132,8 @@ fn what_was_tried_is_said_where_there_is_no_cluster() {
     let ended = cluster.start(&[]).end();
     ended
         .expect_code(1)
-        .expect_stderr("error: there is no Kubernetes cluster to run on; tried: ")
-        .expect_stderr(
-            "/work/kubeconfig (of KUBECONFIG): there is no such file; the service account of a pod (",
-        )
+        .expect_stderr("error: no Kubernetes cluster found; tried: ")
+        .expect_stderr("/work/kubeconfig (of KUBECONFIG): file not found; a pod's service account (")
         .expect_stderr("hint: set KUBECONFIG to a kubeconfig file");
     sandbox.write("kubeconfig", "clusters: [");
     cluster
@@ -148,7 +146,7 @@ fn what_was_tried_is_said_where_there_is_no_cluster() {
         .start(&[])
         .end()
         .expect_code(1)
-        .expect_stderr("error: there is no context 'x' in ");
+        .expect_stderr("error: unknown context 'x' in ");
     sandbox.write(
         "kubeconfig",
         "current-context: x\ncontexts: [{name: x, context: {cluster: c}}]\nclusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]\n",
@@ -157,12 +155,10 @@ fn what_was_tried_is_said_where_there_is_no_cluster() {
         .start(&[])
         .end()
         .expect_code(1)
-        .expect_stderr(
-            "error: cannot create the Job on the cluster of the context 'x' (http://127.0.0.1:1/)\n",
-        )
+        .expect_stderr("error: cannot create the Job on the cluster of context 'x' (http://127.0.0.1:1/)\n")
         .expect_stderr("Connection refused")
         .expect_stderr(
-            "hint: check that the cluster runs and that this machine reaches it: kubectl cluster-info\n",
+            "hint: check that the cluster is up and reachable from this machine: kubectl cluster-info\n",
         );
     assert!(!sandbox.work().join("mlflow.db").exists());
 }
@@ -176,7 +172,7 @@ fn a_namespace_that_is_not_there_is_said() {
         .end()
         .expect_code(1)
         .expect_stderr("  caused by: namespaces \"nowhere\" not found\n")
-        .expect_stderr("hint: create the namespace, or name another one in the template\n");
+        .expect_stderr("hint: create the namespace, or set another metadata.namespace in the template\n");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Runs that nobody waits for, found again by their tags (`mlrun status`, `wait` and `cancel`), and runs that
-//! somebody else ends (`mlrun cancel`, `kubectl delete job`): whoever follows them says so.
+//! Runs that nobody waits for, found by their tags (`mlrun status`, `wait`, `cancel`), and runs that somebody
+//! else stops (`mlrun cancel`, `kubectl delete job`).
 
 use std::collections::BTreeMap;
 
@@ -125,7 +125,7 @@ fn a_job_that_is_gone_is_said_to_be() {
         .unwrap()
         .to_owned();
     cluster.server.delete_job(&job);
-    let text = format!("there is no Job '{job}' in the namespace 'default' any more");
+    let text = format!("the Job '{job}' no longer exists in the namespace 'default'");
     cluster
         .start_mlrun(&["wait", &run.run_id])
         .end()
@@ -172,14 +172,14 @@ fn end_deleted(cluster: &ClusterProject) {
     cluster.server.delete_job(&job(cluster));
 }
 
-/// What `mlrun run` says of a run that others have ended.
+/// The output of `mlrun run` for a run that somebody else stopped.
 #[track_caller]
 fn expect_cancelled(cluster: &ClusterProject, ended: &Ended) {
     let run_id = cluster.run().run_id;
     ended
         .expect_code(137)
         .expect_stderr(&format!("=== Run (ID '{run_id}') was cancelled ===\n"))
-        .expect_stderr("in the namespace 'default' was deleted before it had ended\n");
+        .expect_stderr("in the namespace 'default' was deleted before it finished\n");
     assert_lacks(&ended.stderr, "failed ===");
     assert_eq!(cluster.run().status, "KILLED");
 }
@@ -198,7 +198,7 @@ fn whoever_follows_a_cancelled_run_says_that_it_was_killed() {
         let cancelling = cluster.start_mlrun(&["cancel", &run_id]);
         if ends_slowly {
             wait_for_deletion(&cluster);
-            running.wait_for_stderr("is being deleted by others; waiting for its pods to end\n");
+            running.wait_for_stderr("was deleted by someone else; waiting for its pods to stop\n");
             end_deleted(&cluster);
         }
         let ended = running.end();
@@ -242,7 +242,7 @@ fn a_job_that_others_delete_was_killed() {
         waiting
             .end()
             .expect_code(137)
-            .expect_stderr("was deleted before it had ended\n")
+            .expect_stderr("was deleted before it finished\n")
             .expect_stderr("has ended: KILLED\n");
     }
 }
@@ -290,7 +290,7 @@ fn a_deletion_before_the_end_is_a_cancellation() {
             (EARLY, None, false, "KILLED"),
             (EARLY, None, true, "KILLED"),
             (EARLY, Some(("Failed", Some(LATE))), false, "KILLED"),
-            // The entry point took the hint and ended well.
+            // The entry point handled the signal and succeeded.
             (EARLY, Some(("Complete", Some(LATE))), false, "KILLED"),
             (LATE, Some(("Failed", Some(EARLY))), false, "FAILED"),
             (LATE, Some(("Complete", Some(EARLY))), false, "FINISHED"),
@@ -358,7 +358,7 @@ fn a_failure_that_the_dying_entry_point_records_is_overruled() {
             cluster.server.change_job(&job(&cluster), |job| {
                 job["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z".into();
             });
-            following.wait_for_stderr("is being deleted by others");
+            following.wait_for_stderr("was deleted by someone else");
         }
         wait_for_deletion(&cluster);
         set_status(&cluster, RunStatus::Failed);
@@ -430,5 +430,5 @@ fn a_script_learns_that_the_run_was_killed() {
     assert_eq!(info["status"], "KILLED");
     assert_eq!(info["exit_code"], 137);
     let error = info["error"].as_str().unwrap();
-    assert_contains(error, "was deleted before it had ended");
+    assert_contains(error, "was deleted before it finished");
 }

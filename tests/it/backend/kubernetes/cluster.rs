@@ -1,4 +1,4 @@
-//! A project, a cluster that it runs on, and a run that a test can look at while it goes on.
+//! A project, a cluster, and a run that a test can inspect while it is in progress.
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
@@ -15,7 +15,7 @@ use crate::harness::{Project, StoredRun, assert_contains};
 /// An image that nobody pulls.
 pub(crate) const IMAGE: &str = "registry.example.com/team/base:1";
 
-/// A template in which as little as possible is said.
+/// The shortest possible template.
 pub(crate) const TEMPLATE: &str = "spec:\n  backoffLimit: 0\n  template:\n    spec:\n      restartPolicy: Never\n      containers:\n      - {}\n";
 
 /// A project with a kubeconfig for a cluster.
@@ -128,7 +128,7 @@ entry_points:
     }
 }
 
-/// A run that goes on.
+/// A run in progress.
 pub(crate) struct Running<'a> {
     child: Child,
     cluster: &'a ClusterProject,

@@ -1,4 +1,4 @@
-//! Signals while the Job is being created, and a Job that is created when the store cannot be told so.
+//! Signals while the Job is being created, and a created Job that the store does not record.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,8 @@ use rustix::process::Signal;
 use super::cluster::{ClusterProject, Ended, Running};
 use crate::harness::{MlflowServer, StoreContents, StoredRun, assert_lacks};
 
-/// What is said where nobody can know whether there is a Job.
-const IN_DOUBT: &str = "was created is not known; if it was, delete it: kubectl delete job my-project-";
+/// The warning if nobody can know whether the Job exists.
+const IN_DOUBT: &str = "was created; if it was, delete it: kubectl delete job my-project-";
 
 /// A run whose Job's creation has begun, with these answers to it.
 fn creating<'a>(cluster: &'a ClusterProject, answers: &[(Action, usize)], arguments: &[&str]) -> Running<'a> {
@@ -131,7 +131,7 @@ fn a_second_signal_ends_the_search() {
     });
 }
 
-/// A cluster, and a store in a workspace, where requests can be had fail.
+/// A cluster, and a store in a workspace, both of which can be made to fail.
 fn cluster_and_store() -> Option<(ClusterProject, FakeDatabricks)> {
     let server = MlflowServer::shared()?;
     let workspace = FakeDatabricks::start(Settings {

@@ -1,14 +1,14 @@
-//! Rules of a cluster that forbid a Job or its pods, each told as what it is.
+//! Rules of a cluster that deny a Job or its pods, each with its own message.
 
 use fake_kubernetes::{Action, Options, Target};
 
 use super::cluster::{ClusterProject, Ended, TEMPLATE};
 use crate::harness::assert_lacks;
 
-/// What is said to who lacks a role.
+/// The hint for a missing role.
 const ROLES: &str = "needs a role";
 
-/// A rule: the answer of the API server, and what is said about it.
+/// A rule: the answer of the API server, and the expected message.
 struct Rule {
     answer: Action,
     says: &'static [&'static str],
@@ -24,7 +24,7 @@ const RULES: &[Rule] = &[
         says: &[
             "error: cannot create the Job in the namespace 'default': a resource quota of the namespace is used up\n",
             "  caused by: jobs.batch \"x\" is forbidden: exceeded quota: team, requested: count/jobs.batch=1",
-            "hint: wait until others need less (`kubectl describe resourcequota` shows what is used)",
+            "hint: wait until other workloads finish (`kubectl describe resourcequota` shows the usage)",
         ],
     },
     Rule {
@@ -118,7 +118,7 @@ const RULES: &[Rule] = &[
             "Forbidden",
             "jobs.batch \"x\" is forbidden: a rule of our own",
         ),
-        says: &["a rule of our own\n", "hint: a rule of the cluster forbids it"],
+        says: &["a rule of our own\n", "hint: a policy of the cluster forbids it"],
     },
 ];
 
@@ -180,9 +180,9 @@ fn what_is_only_in_the_way_does_not_stop_the_run() {
                 "BadRequest",
                 "admission webhook \"w\" does not support dry run",
             ),
-            "warning: the cluster could not check the Job beforehand: admission webhook \"w\" does not support dry run\n",
+            "warning: the cluster could not validate the Job before the run: admission webhook \"w\" does not support dry run\n",
         ),
-        // The quota's own bookkeeping has met another request.
+        // The quota's bookkeeping conflicted with another request.
         (
             Target::Create,
             Action::Refuse(
@@ -223,7 +223,7 @@ fn what_a_webhook_says_of_an_image_counts_once_the_image_is_there() {
             .start_mlrun(&["run", "project", "-b", "kubernetes", "-c", "config.json"])
             .end();
         ended.expect_code(1).expect_stderr(message);
-        let warns = "warning: the cluster could not check the Job beforehand: admission webhook";
+        let warns = "warning: the cluster could not validate the Job before the run: admission webhook";
         assert_eq!(ended.stderr.contains(warns), !stops, "{}", ended.stderr);
         assert_eq!(sandbox.work().join("mlflow.db").exists(), !stops);
     }
@@ -240,23 +240,23 @@ fn a_webhook_that_does_not_answer_is_no_denial() {
         .end()
         .expect_code(1)
         .expect_stderr(message)
-        .expect_stderr("hint: the webhook is a part of the cluster that does not answer");
+        .expect_stderr("hint: a webhook of the cluster does not answer");
     assert!(!cluster.project.sandbox().work().join("mlflow.db").exists());
 }
 
-/// Pods that the namespace does not take: what its admission says, when the run ends, and what is said.
+/// Pods that the namespace rejects: the answer, when the run ends, and the expected message.
 const PODS: &[(&str, &[&str], &str, &str)] = &[
     (
         "exceeded quota: team, requested: pods=1, used: pods=3, limited: pods=3",
         &["--start-timeout", "1s"],
-        "error: the entry point has not started within 1s: the Job's pod cannot be made: pods \"my-project-",
-        "hint: wait until others need less",
+        "error: the entry point has not started within 1s: cannot create the Job's pod: pods \"my-project-",
+        "hint: wait until other workloads finish",
     ),
     (
         "exceeded quota: team, requested: requests.nvidia.com/gpu=8, used: requests.nvidia.com/gpu=0, limited: requests.nvidia.com/gpu=4",
         &[],
-        "error: the entry point cannot start: the Job's pod cannot be made: pods \"my-project-",
-        "hint: ask for less in the template (resources), or for a larger quota",
+        "error: the entry point cannot start: cannot create the Job's pod: pods \"my-project-",
+        "hint: request less in the template (resources), or ask for a larger quota",
     ),
     (
         "failed quota: team: must specify limits.memory for: my-project",
@@ -267,7 +267,7 @@ const PODS: &[(&str, &[&str], &str, &str)] = &[
     (
         "violates PodSecurity \"restricted:latest\": runAsNonRoot != true (pod or container \"my-project\" must set securityContext.runAsNonRoot=true)",
         &[],
-        "error: the entry point cannot start: the Job's pod cannot be made: pods \"my-project-",
+        "error: the entry point cannot start: cannot create the Job's pod: pods \"my-project-",
         "hint: set the securityContext in the template as the message says",
     ),
     (
@@ -279,14 +279,14 @@ const PODS: &[(&str, &[&str], &str, &str)] = &[
     (
         "error looking up service account default/train: serviceaccount \"train\" not found",
         &["--start-timeout", "1s"],
-        "error: the entry point has not started within 1s: the Job's pod cannot be made: pods \"my-project-",
+        "error: the entry point has not started within 1s: cannot create the Job's pod: pods \"my-project-",
         "hint: create the service account in the Job's namespace",
     ),
     (
         "unable to validate against any security context constraint: []",
         &[],
-        "error: the entry point cannot start: the Job's pod cannot be made: pods \"my-project-",
-        "hint: change the securityContext in the template, or use a service account that may have it",
+        "error: the entry point cannot start: cannot create the Job's pod: pods \"my-project-",
+        "hint: change the securityContext in the template, or use a service account that is allowed to have it",
     ),
     (
         "cpu max limit to request ratio per Container is 2, but provided ratio is 4.000000",
@@ -297,7 +297,7 @@ const PODS: &[(&str, &[&str], &str, &str)] = &[
     (
         "no PriorityClass with name high was found",
         &["--start-timeout", "1s"],
-        "error: the entry point has not started within 1s: the Job's pod cannot be made: pods \"my-project-",
+        "error: the entry point has not started within 1s: cannot create the Job's pod: pods \"my-project-",
         "hint: name another priorityClassName in the template",
     ),
 ];
@@ -332,7 +332,7 @@ fn a_quota_that_is_freed_in_time_is_told_once_and_waited_for() {
         "exceeded quota: team, requested: pods=1, used: pods=3, limited: pods=3",
     ));
     let running = cluster.start(&[]);
-    running.wait_for_stderr("warning: the Job's pod cannot be made: ");
+    running.wait_for_stderr("warning: cannot create the Job's pod: ");
     // The controller tries again, with another name for the pod each time.
     server.deny_pods(Some(
         "exceeded quota: team, requested: pods=1, used: pods=4, limited: pods=3",
@@ -342,6 +342,6 @@ fn a_quota_that_is_freed_in_time_is_told_once_and_waited_for() {
     server.another_pod();
     server.succeed(&["done"]);
     let ended = running.end().with_code(0);
-    let told = ended.stderr.matches("the Job's pod cannot be made").count();
+    let told = ended.stderr.matches("cannot create the Job's pod").count();
     assert_eq!(told, 1, "{}", ended.stderr);
 }

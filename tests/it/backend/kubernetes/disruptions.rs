@@ -1,5 +1,5 @@
-//! What a cluster does to Jobs and pods: pods that are taken away, Jobs that are removed as soon as they have
-//! ended, and Jobs that a queue holds back.
+//! Disruptions by the cluster: deleted pods, Jobs that are removed as soon as they finish, and Jobs held back
+//! by a queue.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::cluster::{ClusterProject, Ended, TEMPLATE};
 use crate::harness::assert_lacks;
 
-/// What happens to a running pod, and what is said.
+/// What happens to a running pod, and the expected messages.
 struct Case {
     name: &'static str,
     happens: fn(&Server, &str),
@@ -39,7 +39,7 @@ const CASES: &[Case] = &[
             server.disrupt_pod(pod, "EvictionByEvictionAPI", "Eviction API: evicting");
             server.remove_pod(pod);
         },
-        says: &["was evicted, as when its node is drained (EvictionByEvictionAPI): Eviction API: evicting\n"],
+        says: &["was evicted, probably to drain its node (EvictionByEvictionAPI): Eviction API: evicting\n"],
     },
     Case {
         name: "a taint",
@@ -79,7 +79,7 @@ const CASES: &[Case] = &[
                     "message": "Preempted in order to admit critical pod"});
             });
         },
-        says: &["was preempted by a pod that its node cannot do without (Preempting): Preempted in order to"],
+        says: &["was preempted by a critical pod of its node (Preempting): Preempted in order to"],
     },
     Case {
         name: "a node that is shut down",
@@ -90,7 +90,7 @@ const CASES: &[Case] = &[
             });
         },
         says: &[
-            "was ended by the shutdown of its node (Terminated): Pod was terminated in response to imminent",
+            "was stopped by the shutdown of its node (Terminated): Pod was terminated in response to imminent",
         ],
     },
     Case {
@@ -165,7 +165,7 @@ fn a_pod_that_is_taken_away_is_told_where_the_job_goes_on() {
             running.wait_for_stderr("Job started.\n");
             (case.happens)(server, &pod);
             server.another_pod();
-            // A pod that is gone is no longer counted.
+            // A deleted pod is no longer counted.
             let another = server.wait_for("there is another pod", |server| {
                 let pods = server.pods();
                 let mut names = pods.iter().filter_map(|pod| pod["metadata"]["name"].as_str());
@@ -353,7 +353,7 @@ fn the_time_to_start_does_not_count_while_the_job_is_suspended() {
     server.suspend_job(false);
     server.succeed(&["done"]);
     let ended = running.end();
-    ended.expect_code(0).expect_stderr("The Job is resumed\n");
+    ended.expect_code(0).expect_stderr("The Job was resumed\n");
     assert_eq!(ended.stdout, "done\n");
     assert_lacks(&ended.stderr, "has not started");
 }
@@ -369,7 +369,7 @@ fn the_time_to_start_counts_from_when_the_job_is_resumed() {
     running
         .end()
         .expect_code(1)
-        .expect_stderr("The Job is resumed\n")
+        .expect_stderr("The Job was resumed\n")
         .expect_stderr("error: the entry point has not started within 1s: the pod is Pending\n");
 }
 
@@ -384,7 +384,7 @@ fn a_queue_may_stop_a_job_and_start_it_again() {
     server.start_pod(&first);
     running.wait_for_stderr("Job started.\n");
     server.suspend_job(true);
-    running.wait_for_stderr("The Job is suspended again, and its pods are ended");
+    running.wait_for_stderr("The Job is suspended again, and its pods are stopped");
     server.suspend_job(false);
     server.succeed(&["done"]);
     let ended = running.end().with_code(0);
@@ -404,7 +404,7 @@ fn the_time_to_start_does_not_count_while_the_pod_is_gated() {
         pod["status"]["conditions"] = json!([{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated",
             "message": "Scheduling is blocked due to non-empty scheduling gates"}]);
     });
-    running.wait_for_stderr("The pod is kept back by its scheduling gates");
+    running.wait_for_stderr("The pod waits until its scheduling gates are removed");
     std::thread::sleep(LONG);
     assert_eq!(server.jobs().len(), 1, "{}", running.stderr());
     server.succeed(&["done"]);

@@ -1,5 +1,5 @@
-//! `examples/kubernetes` as a reader runs it, by mlrun and by the reference: a real build, a real registry,
-//! and a node that runs what is in it.
+//! `examples/kubernetes` run by mlrun and by the reference: a real build, a real registry, and a node that runs
+//! its images.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! An API that fails in every way it can: the run goes on, and no line is lost or repeated.
+//! An API that fails in every possible way: the run continues, and no line is lost or repeated.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use super::cluster::{ClusterProject, TEMPLATE};
 
 const LINES: usize = 30;
 
-/// A fault while a run goes on, and how the run ends.
+/// A fault during a run, and how the run ends.
 struct Case {
     name: &'static str,
     /// Comes before the run is started.
@@ -314,7 +314,8 @@ fn a_container_that_is_started_again_is_read_on() {
                     server.restart_container(&pod, 1);
                 }),
             }
-            running.wait_for_stderr(&format!("has been started again ({} times)\n", attempt + 1));
+            let times = ["1 time", "2 times", "3 times"][attempt];
+            running.wait_for_stderr(&format!("restarted ({times})\n"));
         }
     }
     server.end_pod(&pod, 0, "Completed");
@@ -328,9 +329,9 @@ fn logs_that_may_not_be_read_are_no_reason_to_fail() {
     for (rules, says) in [
         (
             &["get pods/log"][..],
-            "warning: what the entry point writes cannot be read: pods \"my-project-",
+            "warning: cannot read the entry point's output: pods \"my-project-",
         ),
-        (&["list pods"], "warning: the pods of the Job cannot be watched"),
+        (&["list pods"], "warning: cannot watch the Job's pods"),
         (&["watch pods", "watch jobs", "list events"], "Job started.\n"),
     ] {
         let options = Options {

@@ -66,7 +66,7 @@ fn a_second_signal_does_not_wait_for_the_pods() {
     running
         .end()
         .expect_code(130)
-        .expect_stderr("is being deleted; its end is not waited for\n");
+        .expect_stderr("is being deleted; not waiting for its end\n");
     assert!(begun.elapsed() < Duration::from_secs(5));
     assert_eq!(cluster.run().status, "KILLED");
 }
@@ -109,7 +109,7 @@ fn hanging(cluster: &ClusterProject) -> Running<'_> {
     running
 }
 
-/// What is said of a deletion that had no answer, and how long the end took since the signal.
+/// The warning about an unanswered deletion, and the time from the signal to the end.
 #[track_caller]
 fn expect_unanswered(cluster: &ClusterProject, running: Running<'_>, begun: Instant, limit: u64) {
     let ended = running.end();
@@ -119,9 +119,9 @@ fn expect_unanswered(cluster: &ClusterProject, running: Running<'_>, begun: Inst
         .to_owned();
     ended
         .expect_code(143)
-        .expect_stderr(&format!("has not answered the deletion of the Job '{name}'"))
+        .expect_stderr(&format!("did not confirm the deletion of the Job '{name}'"))
         .expect_stderr(&format!(
-            ": the Job may still run; delete it yourself: kubectl delete job {name} -n default --context test\n"
+            "; it may still be running; delete it yourself: kubectl delete job {name} -n default --context test\n"
         ));
     assert_lacks(&ended.stderr, "is being deleted");
     assert!(

@@ -1,4 +1,4 @@
-//! The Job that is made, and what is recorded of it.
+//! The created Job, and what the run records about it.
 
 use fake_kubernetes::Options;
 use serde_json::{Value, json};
@@ -172,7 +172,7 @@ entry_points:
     let running = cluster.start(&[]);
     cluster.server.succeed(&[]);
     running.end().expect_code(0).expect_stderr(
-        "the key 'kube_context' of the backend config is not used; did you mean 'kube-context'?\n",
+        "ignoring unknown key 'kube_context' in the backend config; did you mean 'kube-context'?\n",
     );
     let run_id = cluster.run().run_id;
     let job = cluster.server.jobs().remove(0);
@@ -223,7 +223,7 @@ entry_points:
     let shown = lines.join("\n");
     for text in [
         "image registry.example.com/team/base:1 (pulled where it runs)\n",
-        "the cluster of the context 'test' (http://127.0.0.1:",
+        "the cluster of context 'test' (http://127.0.0.1:",
         "namespace\ndefault\n",
         "job\napiVersion: batch/v1\nkind: Job\nmetadata:\nname: p-20",
         "- name: p\nimage: registry.example.com/team/base:1\n",
@@ -245,7 +245,7 @@ fn what_the_cluster_does_not_take_is_pointed_at() {
     let ended = ClusterProject::with(&template, strict()).start(&[]).end();
     ended
         .expect_code(1)
-        .expect_stderr("error: the cluster does not take the Job: Job.batch \"my-project-");
+        .expect_stderr("error: the cluster rejected the Job: Job.batch \"my-project-");
     ended.expect_stderr("Required value: valid values: \"OnFailure\", \"Never\"\n  --> job.yaml:5:7\n");
 
     let template = format!("{TEMPLATE}        imagePulPolicy: Always\n").replace("- {}", "- image: x");
@@ -254,7 +254,7 @@ fn what_the_cluster_does_not_take_is_pointed_at() {
     cluster.server.succeed(&[]);
     let ended = running.end();
     ended.expect_code(0).expect_stderr(
-        "warning: the cluster says: unknown field \"spec.template.spec.containers[0].imagePulPolicy\" (job.yaml:8:9)\n",
+        "warning: the cluster reports: unknown field \"spec.template.spec.containers[0].imagePulPolicy\" (job.yaml:8:9)\n",
     );
 
     let template = TEMPLATE.replace("- {}", "- env: [{name: A, value: 1}]");
@@ -262,7 +262,7 @@ fn what_the_cluster_does_not_take_is_pointed_at() {
     let ended = cluster.start(&[]).end();
     ended
         .expect_code(1)
-        .expect_stderr("error: the cluster does not take the Job: ");
+        .expect_stderr("error: the cluster rejected the Job: ");
     assert!(
         !cluster.project.sandbox().work().join("mlflow.db").exists(),
         "no run is created"
@@ -282,23 +282,23 @@ fn wrong_configurations_and_templates_are_said_before_anything_is_done() {
     for (config, expected) in [
         (
             "{}",
-            "error: the backend config lacks 'repository-uri' and 'kube-job-template-path'\n",
+            "error: missing 'repository-uri' and 'kube-job-template-path' in the backend config\n",
         ),
         (
             r#"{"repository-url": "a/b", "kube-job-template-path": "job.yaml"}"#,
-            "hint: 'repository-url' is not 'repository-uri'\n",
+            "hint: did you mean 'repository-uri' instead of 'repository-url'?\n",
         ),
         (
             r#"{"repository-uri": 1, "kube-job-template-path": "job.yaml"}"#,
-            "error: 'repository-uri' of the backend config must be text, not 1\n",
+            "error: 'repository-uri' in the backend config must be text, not 1\n",
         ),
         (
             r#"{"repository-uri": "a/b:tag", "kube-job-template-path": "job.yaml"}"#,
-            "error: 'a/b:tag' (repository-uri) cannot be the name of an image's repository\n",
+            "error: 'a/b:tag' is not a valid image repository (repository-uri)\n",
         ),
         (
             r#"{"repository-uri": "a/b", "kube-job-template-path": "no.yaml"}"#,
-            "error: cannot read the Job's template 'no.yaml' (kube-job-template-path)\n",
+            "error: cannot read the Job template 'no.yaml' (kube-job-template-path)\n",
         ),
         (
             r#"{"repository-uri": "a/b", "kube-job-template-path": "bad.yaml"}"#,
@@ -333,7 +333,7 @@ fn wrong_configurations_and_templates_are_said_before_anything_is_done() {
     let ended = cluster.start(&[]).end();
     ended
         .expect_code(1)
-        .expect_stderr("error: only projects with a docker_env run on Kubernetes\n");
+        .expect_stderr("error: only projects with docker_env can run on Kubernetes\n");
     assert!(cluster.server.requests().is_empty());
 }
 
@@ -356,12 +356,12 @@ entry_points:
     let ended = cluster.start(&["-P", "data=http://127.0.0.1:1/x.csv"]).end();
     ended
         .expect_code(1)
-        .expect_stderr("error: the data of a parameter of type path would be downloaded to this machine")
-        .expect_stderr("hint: declare the parameter as `uri`");
+        .expect_stderr("error: a parameter of type path would be downloaded to this machine")
+        .expect_stderr("hint: declare the parameter as `type: uri`");
     let running = cluster.start(&["-P", "data=project/MLproject"]);
     cluster.server.succeed(&[]);
     running
         .end()
         .expect_code(0)
-        .expect_stderr("is on this machine, where no pod finds it");
+        .expect_stderr("warning: pods cannot reach the tracking store");
 }

@@ -1,4 +1,4 @@
-//! `--log-output`: what the pods write is kept among the run's artifacts.
+//! `--log-output`: the pods' output becomes artifacts of the run.
 
 use std::path::PathBuf;
 

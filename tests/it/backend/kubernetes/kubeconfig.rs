@@ -1,4 +1,4 @@
-//! Kubeconfigs and login programs that are not as they should be: said in words, without secrets.
+//! Errors in kubeconfigs and login programs, without secrets.
 
 use std::time::Duration;
 
@@ -88,8 +88,8 @@ fn login_programs_that_fail_are_explained() {
             String::new(),
             hint.clone(),
             &[
-                "error: the program 'no-such-plug-in', which the kubeconfig names, gives no credentials for the cluster\n",
-                "  caused by: no-such-plug-in get-token --client-secret **** --cluster 'a b': there is no such program\n",
+                "error: the kubeconfig's login program 'no-such-plug-in' returned no credentials for the cluster\n",
+                "  caused by: no-such-plug-in get-token --client-secret **** --cluster 'a b': program not found\n",
                 "hint: To install the plug-in, type:\n\n  brew install plug-in\n",
             ],
         ),
@@ -97,7 +97,7 @@ fn login_programs_that_fail_are_explained() {
             "no-such-plug-in",
             String::new(),
             json!({}),
-            &["hint: run it yourself, as kubectl does: no-such-plug-in get-token"],
+            &["hint: run it yourself: no-such-plug-in get-token"],
         ),
         (
             "./not-executable",
@@ -105,7 +105,7 @@ fn login_programs_that_fail_are_explained() {
             json!({}),
             &[
                 "not-executable get-token",
-                ": it cannot be started: Permission denied\n",
+                ": cannot start it: Permission denied\n",
             ],
         ),
         (
@@ -113,7 +113,7 @@ fn login_programs_that_fail_are_explained() {
             format!("#!/bin/sh\necho {SECRET}\necho 'the login has expired' >&2\nexit 3\n"),
             hint.clone(),
             &[
-                "plug-in get-token --client-secret **** --cluster 'a b': it ended with exit code 3: the login has expired\n",
+                "plug-in get-token --client-secret **** --cluster 'a b': it failed with exit code 3: the login has expired\n",
                 "hint: To install the plug-in, type:\n",
             ],
         ),
@@ -124,7 +124,7 @@ fn login_programs_that_fail_are_explained() {
             json!({"interactiveMode": "IfAvailable"}),
             &[
                 "the login has expired\n",
-                ": it ended with exit code 3\n",
+                ": it failed with exit code 3\n",
                 "hint: run it yourself",
             ],
         ),
@@ -132,31 +132,31 @@ fn login_programs_that_fail_are_explained() {
             "./plug-in",
             "#!/bin/sh\nprintf '1\\n2\\n3\\n4\\n\\n5\\nlogin expired\\n' >&2\nexit 255\n".to_owned(),
             json!({"args": ["get-token", format!("--oidc-client-secret={SECRET}"), "--v=1"]}),
-            &["plug-in get-token --oidc-client-secret=**** --v=1: it ended with exit code 255: 2\n"],
+            &["plug-in get-token --oidc-client-secret=**** --v=1: it failed with exit code 255: 2\n"],
         ),
         (
             "./plug-in",
             "#!/bin/sh\nkill -9 $$\n".to_owned(),
             json!({}),
-            &[": it ended with signal 9 (SIGKILL)\n"],
+            &[": it failed with signal 9 (SIGKILL)\n"],
         ),
         (
             "./plug-in",
             answer("{\"status\": {\"token\": \"TOKEN\""),
             json!({}),
-            &[": its answer is not a valid ExecCredential in JSON (line "],
+            &[": its output is not a valid ExecCredential in JSON (line "],
         ),
         (
             "./plug-in",
             answer("TOKEN"),
             json!({}),
-            &[": its answer is not a valid ExecCredential in JSON"],
+            &[": its output is not a valid ExecCredential in JSON"],
         ),
         (
             "./plug-in",
             answer("{\"kind\": \"ExecCredential\", \"apiVersion\": \"client.authentication.k8s.io/v1\"}"),
             json!({}),
-            &[": its answer is an ExecCredential without a status\n"],
+            &[": its output is an ExecCredential without a status\n"],
         ),
         (
             "./plug-in",
@@ -196,7 +196,7 @@ fn a_login_program_that_fails_meanwhile_is_asked_again() {
     running.wait_for_stdout("before\n");
     sandbox.write("logged-out", "");
     cluster.server.restart(Duration::ZERO);
-    running.wait_for_stderr("it ended with exit code 3: log in");
+    running.wait_for_stderr("it failed with exit code 3: log in");
     std::fs::remove_file(sandbox.work().join("logged-out")).unwrap();
     cluster.server.log(&pod, "after");
     cluster.server.end_pod(&pod, 0, "Completed");
@@ -219,16 +219,16 @@ fn credentials_that_cannot_be_used_are_explained() {
             none.clone(),
             json!({"tokenFile": "no/token"}),
             &[
-                "error: cannot use the credentials of the kubeconfig for https://127.0.0.1:",
+                "error: cannot use the kubeconfig's credentials for https://127.0.0.1:",
                 "  caused by: cannot read the tokenFile '",
                 "/work/no/token': No such file or directory\n",
-                "hint: correct the user of the context: `kubectl config view --minify` shows it\n",
+                "hint: correct the context's user (`kubectl config view --minify` shows it)\n",
             ],
         ),
         (
             none.clone(),
             json!({"token": format!("{SECRET}\n")}),
-            &["  caused by: the token is not valid: it holds line ends"],
+            &["  caused by: the token is not valid: it contains line breaks"],
         ),
         (
             none.clone(),
@@ -259,7 +259,7 @@ fn credentials_that_cannot_be_used_are_explained() {
         (
             none.clone(),
             json!({"client-certificate-data": certificate}),
-            &["  caused by: the client-key is missing: a client certificate and its key belong together\n"],
+            &["  caused by: client-key is missing: set both the client certificate and its key\n"],
         ),
         (
             none.clone(),
@@ -280,7 +280,7 @@ fn credentials_that_cannot_be_used_are_explained() {
             json!({"certificate-authority-data": "%%%"}),
             json!({"token": SECRET}),
             &[
-                "error: cannot use the context 'test' of the kubeconfig\n",
+                "error: cannot use context 'test' of the kubeconfig\n",
                 "  caused by: certificate-authority-data is not valid base64\n",
             ],
         ),

@@ -1,4 +1,4 @@
-//! What a template becomes: its values, its mistakes, and the names that are put into it.
+//! Templates: their values, their mistakes, and the names that mlrun sets.
 
 use fake_kubernetes::{Options, Server};
 use serde_json::{Value, json};
@@ -45,7 +45,7 @@ fn all_values_are_those_of_the_reference() {
          unknown: {{mode: 0644, on: off, size: 1e3, float: 1.5, day: 2024-01-02, none: ~, big: 18446744073709551615}}\n{TEMPLATE}"
     );
     let (mut job, ended) = checked(&project(&template, "p", ""));
-    ended.expect_stderr("warning: the cluster says: unknown field \"unknown\" (job.yaml:2:1)\n");
+    ended.expect_stderr("warning: the cluster reports: unknown field \"unknown\" (job.yaml:2:1)\n");
     assert_eq!(job["metadata"]["namespace"], "mlflow");
     assert_eq!(
         job["unknown"],
@@ -91,7 +91,7 @@ fn mistakes_are_pointed_at() {
         ),
         (
             "spec: {template: {spec: {containers: []}}}",
-            "error: there is no container\n  --> job.yaml:1:38\n",
+            "error: containers is empty\n  --> job.yaml:1:38\n",
         ),
         (
             "spec: {template: {spec: {containers: [x]}}}",
@@ -107,7 +107,7 @@ fn mistakes_are_pointed_at() {
         cluster.start(&[]).end().expect_code(1).expect_stderr(expected);
     }
     let (_, ended) = checked(&project(&format!("a: 1\na: 2\n{TEMPLATE}"), "p", ""));
-    ended.expect_stderr("warning: the template has the key 'a' twice, the last counts: job.yaml:2:1\n");
+    ended.expect_stderr("warning: duplicate key 'a' in the template; the last one counts: job.yaml:2:1\n");
 }
 
 #[test]

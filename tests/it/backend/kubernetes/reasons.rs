@@ -1,4 +1,4 @@
-//! Why a run failed: on screen, and in time.
+//! Why a run failed, reported in time.
 
 use fake_kubernetes::{Options, Server};
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ const BEFORE: &str = "template: {spec: {restartPolicy: Never, containers: [{}], 
 
 const TIMEOUT: &[&str] = &["--start-timeout", "1s"];
 
-/// Nothing is waited for; only what stands for a long time would be ended by that.
+/// Longer than any test takes, so nothing times out.
 const AT_ONCE: &[&str] = &["--start-timeout", "1h"];
 
 const NO_PROGRAM: &str = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create \
@@ -70,9 +70,9 @@ const CASES: &[Case] = &[
             });
         },
         says: &[
-            "warning: no node can take the pod: 0/3 nodes are available: 3 Insufficient nvidia.com/gpu.\n",
-            "error: the entry point has not started within 1s: no node can take the pod: 0/3 nodes",
-            "hint: ask for less in the template",
+            "warning: no node can run the pod: 0/3 nodes are available: 3 Insufficient nvidia.com/gpu.\n",
+            "error: the entry point has not started within 1s: no node can run the pod: 0/3 nodes",
+            "hint: request less in the template",
         ],
     },
     Case {
@@ -85,8 +85,8 @@ const CASES: &[Case] = &[
             server.change_pod(&pod, waiting("ImagePullBackOff", "Back-off pulling image"));
         },
         says: &[
-            "the image 'registry.example.com/team/base:1' cannot be pulled (ImagePullBackOff): Back-off pulling image\n",
-            "hint: the cluster must reach the registry of repository-uri, and may need imagePullSecrets in the template\n",
+            "cannot pull the image 'registry.example.com/team/base:1' (ImagePullBackOff): Back-off pulling image\n",
+            "hint: check that the cluster can reach the registry of repository-uri; a private registry needs imagePullSecrets in the template\n",
         ],
     },
     Case {
@@ -100,8 +100,7 @@ const CASES: &[Case] = &[
             );
         },
         says: &[
-            "error: the entry point has not started within 1s: the container 'my-project' has a wrong \
-             configuration (CreateContainerConfigError): secret \"s\" not found\n",
+            "error: the entry point has not started within 1s: the container 'my-project' has an invalid configuration (CreateContainerConfigError): secret \"s\" not found\n",
             "hint: create the Secret or ConfigMap",
         ],
     },
@@ -116,7 +115,7 @@ const CASES: &[Case] = &[
         says: &[
             "error: the entry point cannot start: 'registry.example.com/team/base:1' is not a valid image name \
              (InvalidImageName): Failed to apply default image tag",
-            "hint: correct the image's name: repository-uri in the backend config",
+            "hint: correct the image name: repository-uri in the backend config",
         ],
     },
     Case {
@@ -167,7 +166,7 @@ const CASES: &[Case] = &[
             server.change_pod(&server.pod(0), waiting("CreateContainerConfigError", message));
         },
         says: &[
-            "error: the entry point cannot start: the container 'my-project' has a wrong configuration",
+            "error: the entry point cannot start: the container 'my-project' has an invalid configuration",
             "hint: set securityContext.runAsUser in the template",
         ],
     },
@@ -180,9 +179,9 @@ const CASES: &[Case] = &[
             server.change_pod(&pod, waiting("RunContainerError", NO_PROGRAM));
         },
         says: &[
-            "error: the entry point cannot start: the container 'my-project' cannot be started (RunContainerError): failed to \
+            "error: the entry point cannot start: cannot start the container 'my-project' (RunContainerError): failed to \
              create containerd task",
-            "hint: the image lacks the program that the command names",
+            "hint: the image does not have the command's program",
         ],
     },
     Case {
@@ -201,8 +200,8 @@ const CASES: &[Case] = &[
             });
         },
         says: &[
-            "error: the entry point cannot start: the container 'my-project' cannot be started (StartError): failed to create",
-            "hint: the image lacks the program that the command names",
+            "error: the entry point cannot start: cannot start the container 'my-project' (StartError): failed to create",
+            "hint: the image does not have the command's program",
         ],
     },
     Case {
@@ -219,8 +218,8 @@ const CASES: &[Case] = &[
             });
         },
         says: &[
-            "error: the entry point cannot start: the entry point could not be started (StartError): failed to create",
-            "hint: the image lacks the program that the command names",
+            "error: the entry point cannot start: cannot start the entry point (StartError): failed to create",
+            "hint: the image does not have the command's program",
         ],
     },
     Case {
@@ -231,7 +230,7 @@ const CASES: &[Case] = &[
             server.event("Pod", &server.pod(0), "FailedMount", "configmap \"c\" not found");
         },
         says: &[
-            "error: the entry point has not started within 1s: a volume of the pod cannot be mounted: configmap \"c\" not found\n",
+            "error: the entry point has not started within 1s: cannot mount a volume of the pod: configmap \"c\" not found\n",
         ],
     },
     Case {
@@ -253,8 +252,8 @@ const CASES: &[Case] = &[
         },
         says: &[
             "The Job is suspended; it starts when it is resumed\n",
-            "warning: the Job's pod cannot be made: pods \"x\" is forbidden: exceeded quota: q\n",
-            "hint: wait until others need less",
+            "warning: cannot create the Job's pod: pods \"x\" is forbidden: exceeded quota: q\n",
+            "hint: wait until other workloads finish",
         ],
     },
     Case {
@@ -264,7 +263,7 @@ const CASES: &[Case] = &[
         happens: |_, _| {},
         says: &[
             "error: the entry point has not started within 1s: the pod is Pending\n",
-            "hint: give it more time with --start-timeout\n",
+            "hint: allow more time with --start-timeout\n",
         ],
     },
     Case {
@@ -273,7 +272,7 @@ const CASES: &[Case] = &[
         arguments: &[],
         happens: |server, _| server.fail(137, "OOMKilled"),
         says: &[
-            "error: the entry point was killed because it used more memory than its limit (OOMKilled)\n",
+            "error: the entry point exceeded its memory limit and was killed (OOMKilled)\n",
             "hint: raise resources.limits.memory",
         ],
     },
@@ -292,7 +291,7 @@ const CASES: &[Case] = &[
             server.end_pod(&pod, 143, "Error");
         },
         says: &[
-            "error: the Job ran longer than its activeDeadlineSeconds allow (5 seconds)\n",
+            "error: the Job exceeded its activeDeadlineSeconds of 5s\n",
             "hint: raise activeDeadlineSeconds in the template\n",
         ],
     },
@@ -313,7 +312,7 @@ const CASES: &[Case] = &[
         },
         says: &[
             "was evicted: The node was low on resource: memory.\n",
-            "hint: ask for what the entry point needs",
+            "hint: request what the entry point needs",
         ],
     },
     Case {
@@ -331,7 +330,7 @@ const CASES: &[Case] = &[
             server.end_job(Some(("BackoffLimitExceeded", "")));
         },
         says: &[
-            "error: the entry point could not be started (StartError): exec: \"python\": executable file not found in $PATH\n",
+            "error: cannot start the entry point (StartError): exec: \"python\": executable file not found in $PATH\n",
         ],
     },
     Case {
@@ -348,7 +347,7 @@ const CASES: &[Case] = &[
                 server.log(&pod, &format!("attempt {number}"));
                 server.end_pod(&pod, 7, "Error");
                 running.wait_for_stdout(&format!("attempt {number}\n"));
-                running.wait_for_stderr(&format!("Pod '{pod}': the entry point ended with exit code 7\n"));
+                running.wait_for_stderr(&format!("Pod '{pod}': the entry point failed with exit code 7\n"));
             }
             server.end_job(Some((
                 "BackoffLimitExceeded",
@@ -356,7 +355,7 @@ const CASES: &[Case] = &[
             )));
         },
         says: &[
-            "the entry point ended with exit code 7\n",
+            "the entry point failed with exit code 7\n",
             "Job has reached the specified backoff limit\nThe entry point ended with exit code 7\n",
         ],
     },

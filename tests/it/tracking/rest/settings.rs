@@ -112,7 +112,7 @@ fn a_bad_value_is_named_with_what_is_expected() {
         ),
         (
             &[("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "nan")],
-            "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER is 'nan', but must be a number of seconds, not negative",
+            "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER is 'nan', but must be a number of seconds that is not negative",
         ),
         (
             &[("MLFLOW_TRACKING_AWS_SIGV4", "yes")],

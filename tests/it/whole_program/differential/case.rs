@@ -60,7 +60,7 @@ pub(super) struct Case {
 #[derive(Debug, Clone)]
 pub(super) struct Exception {
     pub(super) deviation: Deviation,
-    /// The field, or the beginning of several where it ends in `*`.
+    /// The field, or a prefix of several if it ends in `*`.
     pub(super) field: String,
     /// What mlrun gives.
     pub(super) expected: Expected,

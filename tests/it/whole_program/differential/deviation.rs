@@ -16,11 +16,11 @@ pub(super) enum Deviation {
     ErrorsComeBeforeTheRun,
     /// A command that ends in line breaks takes further parameters on its last line.
     BlockCommandsTakeExtras,
-    /// A run that its entry point ended as FAILED or KILLED stays so.
+    /// A run that its entry point set to FAILED or KILLED keeps that status.
     VerdictsAreKept,
     /// A run that is started inside a run has a parent.
     NestedRunsHaveAParent,
-    /// With `--run-id` the entry point is told the run's own experiment.
+    /// With `--run-id` the entry point gets the run's own experiment.
     RunsKeepTheirExperiment,
     /// What the program itself says goes to standard error: standard output is the entry point's.
     MessagesGoToStandardError,
@@ -28,7 +28,7 @@ pub(super) enum Deviation {
     FileStoresAreUsed,
     /// The entry point gets an absolute tracking URI: it runs in another directory.
     TrackingUrisBecomeAbsolute,
-    /// Files that are no commit's are told of by a tag, which the reference has for other things.
+    /// A tag marks files that differ from the commit; the reference uses that tag for other things.
     ChangedTreesAreMarked,
     /// `mlflow.source.name` is the project's real place, however it was written.
     SourceNamesAreRight,
@@ -57,9 +57,9 @@ pub(super) enum Deviation {
     EmptyUrisAreRefused,
     /// A `#subdirectory` may have dots in its name.
     SubdirectoriesMayHaveDots,
-    /// Directories are made when something is put into them.
+    /// Directories are created when they are needed.
     NothingIdleIsMade,
-    /// The entry point gets a database's path as it is: SQLAlchemy before 2.1 decodes no percent signs.
+    /// The entry point gets a database's path unencoded: SQLAlchemy before 2.1 does not decode percent signs.
     DatabasePathsArePlain,
 }
 

@@ -48,7 +48,7 @@ fn a_cancelled_job_ends_its_run_and_all_processes() {
         ("", &[], "CANCELLED"),
         ("exec ", &[], "CANCELLED"),
         ("srun ", &[], "CANCELLED"),
-        // The first process alone, which is all that Slurm asks to end where it uses cgroups.
+        // Only the first process, the only one that Slurm signals if it uses cgroups.
         ("exec ", &["--batch", "--signal=TERM"], "FAILED"),
     ] {
         let project = with_mlrun(tree());
@@ -87,7 +87,7 @@ fn a_job_at_its_time_limit_ends_its_run() {
 fn a_job_is_told_before_its_time_limit() {
     let Some(cluster) = Cluster::shared() else { return };
     let project = with_mlrun(tree());
-    // The signal is due at once: the limit is no farther away than that.
+    // The signal is due at once: the limit is that close.
     let options = ["--time=1", "--signal=B:TERM@60"];
     let job = cluster.submit(&project, &options, &format!("exec {RUN}"));
     wait_for_entry_point(&project, &job);

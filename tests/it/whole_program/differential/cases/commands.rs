@@ -1,4 +1,4 @@
-//! Commands: Python format strings, blocks, what the shell makes of them, and their ends.
+//! Commands: Python format strings, blocks, the shell, and exit codes.
 
 use crate::whole_program::differential::{Case, Deviation, case};
 

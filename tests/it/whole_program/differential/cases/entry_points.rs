@@ -2,7 +2,7 @@
 
 use crate::whole_program::differential::{Case, Deviation, case};
 
-/// Prints its arguments, a line each, as a stand-in for R's.
+/// Prints its arguments, one on each line, in place of R.
 const RSCRIPT: &str = "#!/bin/bash\nprintf '<%s>\\n' Rscript \"$@\"\n";
 
 pub(in crate::whole_program::differential) fn cases() -> Vec<Case> {

@@ -2,7 +2,7 @@
 
 use crate::whole_program::differential::{Case, Deviation, case};
 
-/// An MLproject that says where it runs.
+/// An MLproject that prints its directory.
 const HERE: &str = "entry_points:\n  main:\n    command: pwd; ls | grep -v mlflow.db\n";
 
 /// Makes `project.zip` of what is in `project`.

@@ -1,4 +1,4 @@
-//! Tracking stores: which one, and how the entry point is told.
+//! Tracking stores: the choice of one, and what the entry point gets.
 
 use crate::whole_program::differential::case::Step;
 use crate::whole_program::differential::{Case, Deviation, case};

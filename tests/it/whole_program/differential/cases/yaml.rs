@@ -1,4 +1,4 @@
-//! What YAML makes of defaults and whole files.
+//! Defaults and whole files in YAML.
 
 use crate::whole_program::differential::{Case, Deviation, case};
 
