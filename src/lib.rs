@@ -21,7 +21,7 @@
 //! floor 7: runner
 //! floor 6: backend lint
 //! floor 5: artifact environment fetch tracking
-//! floor 4: aws databricks
+//! floor 4: aws databricks scaffold
 //! floor 3: http project
 //! floor 2: process project_uri temporary yaml
 //! floor 1: entities env_vars events ini nearest python_paths quantity redact
@@ -32,7 +32,7 @@
 //! - `backend` runs entry points: on this machine, in Docker, on Databricks, on Kubernetes. `lint` finds mistakes in
 //!   a project's files.
 //! - `fetch` gets projects, `environment` prepares their environments, `artifact` moves data, `tracking` keeps runs.
-//! - `aws` and `databricks` know who asks there; `http` is how anybody asks. `project` is what an MLproject file means.
+//! - `scaffold` writes new projects. `aws` and `databricks` know who asks there; `http` is how anybody asks. `project` is what an MLproject file means.
 //! - Below that, nothing knows of MLflow Projects except their URIs and the entities of a tracking store.
 
 #![cfg_attr(test, allow(clippy::too_many_lines, reason = "many tests are tables"))]
@@ -58,6 +58,7 @@ mod python_paths;
 mod quantity;
 mod redact;
 mod runner;
+mod scaffold;
 mod temporary;
 mod tracking;
 mod yaml;

@@ -9,6 +9,7 @@ mod env_file;
 mod escape;
 mod excerpt;
 mod help;
+mod init;
 mod inspect;
 mod lint;
 mod log;
@@ -19,9 +20,11 @@ mod project_source;
 mod report;
 mod run;
 mod run_info;
+mod schema;
 mod settings;
 mod text_table;
 mod transfer_bar;
+mod version;
 mod words;
 
 use std::ffi::{OsStr, OsString};
@@ -67,6 +70,12 @@ fn no_thread(error: io::Error) -> Failure {
 }
 
 fn carry_out(words: Vec<OsString>) -> ExitCode {
+    if version::is_asked_for(&words) {
+        return match block_on(version::run(false)) {
+            Ok(outcome) => outcome.into(),
+            Err(failure) => Printer::new(LogFormat::Text, Verbosity::Normal).report(&failure),
+        };
+    }
     let mut program = args::command();
     program.build();
     let checked = mlflow::hand_over(&words, |name| program.find_subcommand(name).is_some())
@@ -104,6 +113,9 @@ fn carry_out(words: Vec<OsString>) -> ExitCode {
             Command::Cancel { run_id } => block_on(control::cancel(&run_id, &printer)),
             Command::Inspect(arguments) => block_on(inspect::run(arguments, &printer)),
             Command::Lint(arguments) => block_on(lint::run(arguments, &printer)),
+            Command::Init(arguments) => block_on(init::run(arguments, &printer)),
+            Command::Schema { file } => schema::run(file),
+            Command::Version { json } => block_on(version::run(json)),
             Command::Completions { shell } => {
                 printer::write_stdout(completions::script(shell)).map(|()| Outcome::Succeeded)
             }

@@ -202,6 +202,7 @@ macro_rules! failure_with_hint {
 
 failure_with_hint!(
     crate::process::ProcessError,
+    crate::scaffold::ScaffoldError,
     crate::tracking::TrackingError,
     crate::tracking::TrackingUriError,
 );
