@@ -20,7 +20,7 @@
 //! floor 7: runner
 //! floor 6: backend lint
 //! floor 5: artifact environment fetch tracking
-//! floor 4: aws databricks
+//! floor 4: aws databricks scaffold
 //! floor 3: http project
 //! floor 2: process project_uri retrying temporary yaml
 //! floor 1: entities env_vars events ini nearest python_paths quantity redact
@@ -32,6 +32,7 @@
 //!   a project's files.
 //! - `fetch` fetches projects, `environment` prepares environments, `artifact` transfers data, `tracking`
 //!   stores runs.
+//! - `scaffold` writes new projects.
 //! - `aws` and `databricks` authenticate at these services; `http` sends requests. `project` interprets
 //!   MLproject files.
 //! - The floors below know nothing about MLflow Projects except project URIs and the entities of a tracking store.
@@ -60,6 +61,7 @@ mod quantity;
 mod redact;
 mod retrying;
 mod runner;
+mod scaffold;
 mod temporary;
 mod tracking;
 mod yaml;

@@ -92,6 +92,25 @@ pub(crate) enum Command {
     /// Check a project's MLproject file; the exit code is 1 where a run would be refused
     Lint(LintArguments),
 
+    /// Write an MLproject file and an environment file for your scripts
+    ///
+    /// Options of argparse, click, typer and fire become parameters. Nothing is overwritten.
+    Init(InitArguments),
+
+    /// Print the JSON Schema of a project file, for editors
+    Schema {
+        /// The kind of file
+        #[arg(value_name = "FILE", default_value = "mlproject")]
+        file: SchemaName,
+    },
+
+    /// Print the version, the commit and the linked libraries
+    Version {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+
     /// Show and remove the environments that were built for projects
     #[command(subcommand, arg_required_else_help = true)]
     Env(EnvCommand),
@@ -182,6 +201,43 @@ pub(crate) struct LintArguments {
     /// Write one JSON object with all findings
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// The project's directory; created if it does not exist
+    #[arg(value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) directory: std::path::PathBuf,
+
+    /// A script for an entry point; the first is main [default: the scripts in DIR]
+    #[arg(long, value_name = "SCRIPT", value_hint = ValueHint::FilePath, action = ArgAction::Append, allow_hyphen_values = true)]
+    pub(crate) from: Vec<std::path::PathBuf>,
+
+    /// Build the environment with uv
+    #[arg(long, conflicts_with_all = ["conda", "docker"])]
+    pub(crate) uv: bool,
+
+    /// Write a conda environment file
+    #[arg(long, conflicts_with = "docker")]
+    pub(crate) conda: bool,
+
+    /// Write a Dockerfile
+    #[arg(long)]
+    pub(crate) docker: bool,
+
+    /// The project's name [default: the directory's]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    pub(crate) name: Option<String>,
+}
+
+/// The files that `mlrun schema` describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaName {
+    /// The MLproject file
+    Mlproject,
+    /// The file that python_env names
+    #[value(name = "python_env", alias = "python-env")]
+    PythonEnv,
 }
 
 /// Reads a length of time such as `30d`.

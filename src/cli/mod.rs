@@ -9,6 +9,7 @@ mod env_file;
 mod escape;
 mod excerpt;
 mod help;
+mod init;
 mod inspect;
 mod lint;
 mod list;
@@ -21,10 +22,12 @@ mod report;
 mod run;
 mod run_info;
 mod run_summary;
+mod schema;
 mod settings;
 mod terminal;
 mod text_table;
 mod transfer_bar;
+mod version;
 mod words;
 
 use std::ffi::{OsStr, OsString};
@@ -72,6 +75,12 @@ fn no_thread(error: io::Error) -> Failure {
 fn carry_out(words: Vec<OsString>) -> ExitCode {
     terminal::choose(early(&words, "--color"));
     let early_printer = Printer::new(early(&words, "--log-format"), Verbosity::Normal);
+    if version::is_asked_for(&words) {
+        return match block_on(version::run(false)) {
+            Ok(outcome) => outcome.into(),
+            Err(failure) => early_printer.report(&failure),
+        };
+    }
     let mut program = args::command();
     program.build();
     let checked = mlflow::hand_over(&words, |name| program.find_subcommand(name).is_some())
@@ -108,6 +117,9 @@ fn carry_out(words: Vec<OsString>) -> ExitCode {
             Command::Cancel { run_id } => block_on(control::cancel(&run_id, &printer)),
             Command::Inspect(arguments) => block_on(inspect::run(arguments, &printer)),
             Command::Lint(arguments) => block_on(lint::run(arguments, &printer)),
+            Command::Init(arguments) => block_on(init::run(arguments, &printer)),
+            Command::Schema { file } => schema::run(file),
+            Command::Version { json } => block_on(version::run(json)),
             Command::Completions { shell } => {
                 printer::write_stdout(completions::script(shell)).map(|()| Outcome::Succeeded)
             }

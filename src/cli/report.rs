@@ -235,6 +235,7 @@ macro_rules! failure_with_hint {
 
 failure_with_hint!(
     crate::process::ProcessError,
+    crate::scaffold::ScaffoldError,
     crate::tracking::TrackingError,
     crate::tracking::TrackingUriError,
 );

@@ -305,6 +305,12 @@ impl PreparedEnv {
     }
 }
 
+/// The version of the Python on PATH, if there is one.
+pub(crate) async fn python_on_path() -> Result<Option<String>, EnvironmentError> {
+    let (version, known) = python::default_version().await?;
+    Ok(known.map(|_| version))
+}
+
 /// All environments that the cache holds, whoever made them.
 pub(crate) async fn list() -> Result<Vec<CachedEnvironment>, EnvironmentError> {
     cache::describe_all(cache::entries(conda::environments())?).await

@@ -61,6 +61,11 @@ pub(crate) async fn open_existing(
     }
 }
 
+/// The version of the SQLite that is linked.
+pub(crate) async fn sqlite_version() -> Result<String, TrackingError> {
+    sql::sqlite_version().await
+}
+
 /// How the server behind this URI is reached by who gets and puts its artifacts; nothing where no
 /// server keeps the store.
 pub fn server_access(uri: &TrackingUri) -> Result<Option<ServerAccess>, TrackingError> {

@@ -32,7 +32,8 @@ fn is_set(name: &str) -> bool {
 
 /// The version that an environment gets whose file names none: that of the Python on PATH, as
 /// `mlflow run` takes the Python that it runs in.
-pub(super) async fn default_version() -> Result<(String, Option<KnownVersion>), EnvironmentError> {
+pub(in crate::environment) async fn default_version()
+-> Result<(String, Option<KnownVersion>), EnvironmentError> {
     for name in ["python3", "python"] {
         for program in programs_on_path(name) {
             if let Some(known) = probe::version_of(&program).await? {

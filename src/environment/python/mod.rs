@@ -12,7 +12,7 @@ mod version;
 
 use std::path::{Path, PathBuf};
 
-pub(super) use interpreter::uv_is_installed;
+pub(super) use interpreter::{default_version, uv_is_installed};
 pub(super) use python_env::PythonEnv;
 pub(super) use requirements::is_locked;
 pub(super) use version::PythonRequest;

@@ -59,7 +59,7 @@ pub(super) async fn ask(program: &Path) -> Result<Option<Interpreter>, Environme
 
 /// The version of an interpreter, remembered from run to run for as long as its file stays the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct KnownVersion {
+pub(in crate::environment) struct KnownVersion {
     pub(super) version: Version,
     program: PathBuf,
     /// What to remember; nothing where it is remembered, or where it cannot be: a script may start

@@ -60,6 +60,12 @@ impl From<TrackingError> for Failure {
     }
 }
 
+/// The version of the SQLite that is linked.
+pub(super) async fn sqlite_version() -> Result<String, TrackingError> {
+    let version = sqlite::SqliteDatabase::library_version().await;
+    version.map_err(|error| TrackingError::unusable("open", "in memory".to_owned(), error))
+}
+
 impl SqlStore {
     async fn begin_read<'c>(
         &self,

@@ -66,6 +66,17 @@ impl SqliteDatabase {
         Ok((Self(connection), is_new_elsewhere))
     }
 
+    /// The version of the library.
+    pub(super) async fn library_version() -> Result<String, SqlError> {
+        let options = SqliteConnectOptions::new()
+            .in_memory(true)
+            .disable_statement_logging();
+        let mut database = Self(options.connect().await.map_err(sql_error)?);
+        let mut transaction = database.begin(TransactionKind::Read).await?;
+        let versions = transaction.texts("SELECT sqlite_version()", &[]).await?;
+        Ok(versions.concat())
+    }
+
     /// Opens an existing file for reading, and leaves it and its directory as they are.
     pub(super) async fn open_to_read(path: &Path) -> Result<Self, SqlError> {
         // A database with a write-ahead log makes files beside it even for readers, unless it is told
