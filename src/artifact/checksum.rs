@@ -1,4 +1,4 @@
-//! Checksums that stores give, and what arrived is compared with.
+//! The stores' checksums, for verifying downloads.
 
 use std::io::{self, Write};
 
@@ -24,12 +24,12 @@ pub(super) enum Algorithm {
 pub(super) struct Checksum {
     pub(super) algorithm: Algorithm,
     value: Vec<u8>,
-    /// Not for one that was guessed from an entity tag: some stores write other things there.
+    /// False for an MD5 from an entity tag, since some stores use other tags.
     pub(super) is_certain: bool,
 }
 
 impl Algorithm {
-    /// The name for a person, and how many bytes a sum has.
+    /// The name for messages, and the length in bytes.
     fn about(self) -> (&'static str, usize) {
         match self {
             Self::Md5 => ("MD5", 16),
@@ -43,7 +43,7 @@ impl Algorithm {
 }
 
 impl Checksum {
-    /// A checksum as HTTP headers write it; nothing for text that is none of this algorithm.
+    /// Decodes a checksum in an HTTP header; `None` if it is invalid.
     pub(super) fn from_base64(algorithm: Algorithm, text: &str) -> Option<Self> {
         let value = STANDARD.decode(text.trim()).ok()?;
         (value.len() == algorithm.about().1).then_some(Self {
@@ -53,7 +53,7 @@ impl Checksum {
         })
     }
 
-    /// The MD5 that most stores write as the entity tag of an object that was written at once.
+    /// The MD5 that most stores use as the entity tag of objects uploaded in one request.
     pub(super) fn from_tag(tag: &str) -> Option<Self> {
         let value = hex::decode(tag.strip_prefix('"')?.strip_suffix('"')?).ok()?;
         (value.len() == 16).then_some(Self {
@@ -74,7 +74,7 @@ impl Checksum {
     }
 
     pub(super) fn check(&self, arrived: &Self) -> Result<()> {
-        // Of what could not be summed up nothing is known.
+        // An empty value means that the algorithm is unavailable here.
         if arrived.value.is_empty() || self.value == arrived.value {
             return Ok(());
         }
@@ -87,7 +87,7 @@ impl Checksum {
     }
 }
 
-/// The MD5 of what is sent, in base64 as its header has it. Computed without blocking other tasks.
+/// The base64 MD5 for the header of a request body. Computed without blocking other tasks.
 pub(super) async fn md5_of(bytes: Bytes) -> Result<String> {
     let md5 = tokio::task::spawn_blocking(move || Checksum::of(Algorithm::Md5, &bytes).to_base64());
     md5.await
@@ -102,7 +102,7 @@ pub(super) struct Sum {
 enum State {
     Hash(Hasher),
     Crc(Box<Digest>),
-    /// OpenSSL has no such hash here: nothing can be compared.
+    /// This OpenSSL lacks the hash, so nothing can be verified.
     Unavailable,
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Dbfs {
 }
 
 impl Dbfs {
-    /// The place in the workspace of this profile; nothing is sent.
+    /// The place in the workspace of this profile. This sends no requests.
     pub(super) fn new(profile_uri: &str, path: &str) -> Result<Self> {
         Ok(Self {
             profile: DatabricksProfile::from_uri(profile_uri)?,

@@ -1,5 +1,4 @@
-//! Objects of stores become local files: several at once, large ones in parts, each continued where
-//! its connection broke.
+//! Downloads objects to local files: several at a time, large ones in parts, each continued after an interruption.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
@@ -17,12 +16,12 @@ use crate::artifact::repository::{ArtifactRepository, Body, Listing, Object, Sto
 use crate::events::{Progress, Transfer, TransferUnit};
 use crate::http::{Fault, pauses};
 
-/// How many requests go on at the same time, over all parameters.
+/// The most concurrent requests, for all parameters together.
 const MOST_REQUESTS: usize = 16;
 
 const PART: u64 = 16 << 20;
 
-/// A connection that brought this much was worth something, and is not counted.
+/// A failed attempt that received this much does not count as a retry.
 const WORTHWHILE: u64 = 1 << 20;
 
 pub(super) struct Transfers<'a> {
@@ -38,7 +37,7 @@ impl<'a> Transfers<'a> {
         }
     }
 
-    /// Brings all that was found to this local path: one file, or a directory.
+    /// Downloads a file or directory to this local path.
     pub(super) async fn bring(
         &self,
         store: &dyn ArtifactRepository,
@@ -70,14 +69,14 @@ impl<'a> Transfers<'a> {
             .await
     }
 
-    /// The objects of a listing and of all that follow it, each as soon as it is known.
+    /// The objects of a listing and its following pages, as soon as they are known.
     fn objects<'s>(
         &'s self,
         store: &'s dyn ArtifactRepository,
         first: &'s Listing,
         target: &'s Path,
     ) -> impl futures_util::Stream<Item = Result<Object>> + 's {
-        // The listing itself is of unknown size until it ends.
+        // The total is unknown until the listing is complete.
         self.tally.expect(None);
         let pages = stream::try_unfold(Some(None), move |at: Option<Option<String>>| async move {
             let listing = match at {
@@ -100,7 +99,7 @@ impl<'a> Transfers<'a> {
         pages.try_flatten()
     }
 
-    /// Brings an object to this file, which appears when it is whole.
+    /// Downloads an object to this file, which appears when it is complete.
     async fn bring_object(
         &self,
         store: &dyn ArtifactRepository,
@@ -125,9 +124,9 @@ impl<'a> Transfers<'a> {
                     self.tally.change(content.bytes, 0);
                     file.as_file().set_len(0).map_err(RepositoryError::unwritable)?;
                 }
-                // The same bytes twice are what the store holds: its tag is then no checksum.
+                // The same bytes arrived twice, so they are right and the tag is not a checksum.
                 Err(_) if before == Some(arrived) && !expected.is_certain => {
-                    tracing::debug!(key = object.key, "the entity tag is no checksum");
+                    tracing::debug!(key = object.key, "the entity tag is not a checksum");
                     break content;
                 }
                 Err(error) => return Err(error),
@@ -155,7 +154,7 @@ impl<'a> Transfers<'a> {
         };
         stream::iter(parts.into_iter().map(Ok))
             .map_ok(|range| async {
-                // Nobody closes it.
+                // Fails only for a closed semaphore, which this one never is.
                 let _permit = self.permits.acquire().await.ok();
                 let piece = Piece {
                     store,
@@ -188,17 +187,17 @@ impl<'a> Transfers<'a> {
 #[derive(Default)]
 struct Received {
     bytes: u64,
-    /// The checksum that all of the object should have.
+    /// The expected checksum of the whole object.
     checksum: Option<Checksum>,
-    /// The checksum that it has, if it was taken while the bytes arrived.
+    /// The actual checksum, if it was computed during the download.
     arrived: Option<Checksum>,
     is_packed: bool,
 }
 
-/// A whole object or a part of one, on its way into the file.
+/// An object, or a part of one, that is being downloaded.
 struct Piece<'a> {
     store: &'a dyn ArtifactRepository,
-    /// With the validator that the store gave first.
+    /// With the validator of the first response.
     object: Object,
     file: &'a File,
     tally: &'a Tally<'a>,
@@ -206,7 +205,7 @@ struct Piece<'a> {
     start: u64,
     length: Option<u64>,
     content: Received,
-    /// Of what has arrived, if the piece is all of the object.
+    /// The checksum of the received bytes, if the piece is the whole object.
     sum: Option<Sum>,
 }
 
@@ -227,12 +226,12 @@ impl Piece<'_> {
             let Some(pause) = pause else {
                 return Err(problem);
             };
-            tracing::debug!(key = self.object.key, received = self.content.bytes, problem = %problem, "a download broke off");
+            tracing::debug!(key = self.object.key, received = self.content.bytes, problem = %problem, "a download was interrupted");
             tokio::time::sleep(pause).await;
         }
     }
 
-    /// Asks for what is still missing. Gives the answer, and the offset in the object that was asked for.
+    /// Requests the missing part. Gives the response, and the requested offset in the object.
     async fn open(&mut self) -> Result<(Body, u64)> {
         let can_continue = self.store.has_ranges() && (self.object.validator.is_some() || self.is_part);
         if !can_continue {
@@ -249,7 +248,7 @@ impl Piece<'_> {
             if self.is_part || body.start != 0 {
                 return Err(RepositoryError::silent(
                     Fault::Protocol,
-                    "the store sent another part than was asked for",
+                    "the store sent another part than the requested one",
                 ));
             }
             self.start_anew();
@@ -274,7 +273,7 @@ impl Piece<'_> {
         while let Some(chunk) = chunks.try_next().await? {
             let (before, after) = (self.content.bytes, self.content.bytes + chunk.len() as u64);
             if self.length.is_some_and(|length| after > length) {
-                return Err(RepositoryError::damaged("more arrived than there is"));
+                return Err(RepositoryError::damaged("it is longer than announced"));
             }
             self.file
                 .write_all_at(&chunk, self.start + before)
@@ -289,7 +288,7 @@ impl Piece<'_> {
             Some(length) => Err(RepositoryError::silent(
                 Fault::Broken,
                 format_args!(
-                    "the connection ended after {} of {length} bytes",
+                    "the connection was lost after {} of {length} bytes",
                     self.content.bytes
                 ),
             )),
@@ -304,7 +303,7 @@ impl Piece<'_> {
     }
 }
 
-/// Sums up the downloads of a run and reports the sum.
+/// Reports the total progress of a run's downloads.
 pub(super) struct Tally<'a> {
     pub(super) progress: &'a dyn Progress,
     sums: Mutex<Sums>,
@@ -314,7 +313,7 @@ pub(super) struct Tally<'a> {
 struct Sums {
     done: u64,
     total: u64,
-    /// How many things there are whose size nobody knows yet.
+    /// The number of items of unknown size.
     unknown: usize,
 }
 
@@ -326,7 +325,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// Something more will come, of this size; one that is not known yet is settled by [`Tally::settle`].
+    /// Adds an item of this size; [`Tally::settle`] sets an unknown size later.
     pub(super) fn expect(&self, size: Option<u64>) {
         self.update(|sums| match size {
             Some(size) => sums.total += size,
@@ -334,7 +333,7 @@ impl<'a> Tally<'a> {
         });
     }
 
-    /// What was unknown is known now: this much will come of it.
+    /// Sets the size of an item of unknown size.
     pub(super) fn settle(&self, size: u64) {
         self.update(|sums| {
             sums.unknown = sums.unknown.saturating_sub(1);
@@ -342,7 +341,7 @@ impl<'a> Tally<'a> {
         });
     }
 
-    /// Of something `after` bytes have arrived, of which `before` were known.
+    /// Changes the received bytes of an item from `before` to `after`.
     pub(super) fn change(&self, before: u64, after: u64) {
         self.update(|sums| sums.done = (sums.done + after).saturating_sub(before));
     }

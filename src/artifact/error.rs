@@ -1,4 +1,4 @@
-//! Why a store could not do what it was asked for, and what that means for the data of a run.
+//! The errors of artifact stores, and of a run's data.
 
 use std::fmt::Display;
 use std::io;
@@ -11,10 +11,10 @@ use crate::http::{
 };
 use crate::process::ProcessError;
 
-/// What the work of a store comes to.
+/// The result of a store's operation.
 pub(super) type Result<T, E = RepositoryError> = std::result::Result<T, E>;
 
-/// Why data could not be brought onto this machine. No variant holds a credential.
+/// Why data could not be downloaded or uploaded. No variant contains a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     #[error("{problem}")]
@@ -30,7 +30,7 @@ pub enum DataError {
         #[source]
         source: Box<RepositoryError>,
     },
-    #[error("cannot put '{path}' to the artifacts at '{uri}'")]
+    #[error("cannot upload '{path}' to the artifacts at '{uri}'")]
     Upload {
         path: String,
         /// The artifact URI without credentials.
@@ -59,37 +59,37 @@ impl DataError {
                     }
                 ) =>
             {
-                "use credentials that may write there"
+                "use credentials with write permission"
             }
             Self::Download { source, .. } | Self::Upload { source, .. } => return source.hint(),
             Self::Storage { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                "free some space, or name a directory on a larger disk with --storage-dir"
+                "free some space, or use --storage-dir with a directory on a larger disk"
             }
-            Self::Storage { .. } => "name a directory that can be written to with --storage-dir",
+            Self::Storage { .. } => "use --storage-dir with a writable directory",
         };
         Some(text.to_owned())
     }
 }
 
-/// The storage that signed addresses lead to.
+/// The storage of signed addresses.
 pub(super) const STORAGE: &str = "the storage behind the tracking server";
 
-/// Why a store could not do what it was asked for. No variant holds a credential.
+/// Why an operation of a store failed. No variant contains a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum RepositoryError {
-    #[error("there is nothing there: {0}")]
+    #[error("not found: {0}")]
     Missing(String),
-    #[error("{store} answered {}{} to {credentials}", shown_status(*.status), in_brackets(.said))]
+    #[error("{store} returned {}{} for {credentials}", shown_status(*.status), in_brackets(.said))]
     Refused {
         store: &'static str,
         status: u16,
         said: Option<String>,
-        /// Who asked: the credentials' origin, or why there are none.
+        /// The source of the credentials, or why there are none.
         credentials: String,
     },
     #[error("{reason}")]
     Unavailable {
-        /// What is in the way, and the answer.
+        /// The cause and the response.
         reason: String,
         hint: &'static str,
     },
@@ -101,11 +101,11 @@ pub enum RepositoryError {
     Web(#[from] DownloadError),
     #[error(transparent)]
     Aws(#[from] AwsError),
-    #[error("only a tracking server has such artifacts, and the tracking store is none")]
+    #[error("the tracking store is not a tracking server, and only a server has such artifacts")]
     NoServer,
-    #[error("it is not a valid address: {0}")]
+    #[error("not a valid address: {0}")]
     Address(String),
-    #[error("files cannot be put there")]
+    #[error("uploading to such an address is not supported")]
     NotWritable,
     #[error(transparent)]
     Databricks(#[from] DatabricksError),
@@ -114,16 +114,16 @@ pub enum RepositoryError {
     #[error("{source}")]
     Ssh {
         source: Box<ProcessError>,
-        /// The address it was to connect to, as a person types it.
+        /// The arguments of `ssh`, as a person types them.
         destination: String,
     },
-    /// What arrived is not what was there when the transfer began.
+    /// The data changed during the transfer.
     #[error("{0}")]
     Changed(String),
-    /// An odd answer, settings that cannot be used, or names that files here cannot have.
+    /// An invalid response, unusable settings, or invalid file names.
     #[error("{0}")]
     Other(String),
-    #[error("it cannot be {}", if *.is_written { "written" } else { "read" })]
+    #[error("cannot {} the file", if *.is_written { "write" } else { "read" })]
     File {
         is_written: bool,
         #[source]
@@ -137,17 +137,17 @@ impl RepositoryError {
         Self::NoAnswer { fault, reason }
     }
 
-    /// An answer that the store does not give.
+    /// An invalid response.
     pub(super) fn strange(store: &'static str, reason: impl Display) -> Self {
-        Self::Other(format!("the answer is none of {store}: {reason}"))
+        Self::Other(format!("invalid response from {store}: {reason}"))
     }
 
-    /// A file or variable with settings or credentials that cannot be used.
+    /// A file or variable with unusable settings or credentials.
     pub(super) fn settings(what: impl Display, reason: impl Display) -> Self {
         Self::Other(format!("{what} cannot be used: {reason}"))
     }
 
-    /// A refusal with the store's own code and message, of what these credentials asked for.
+    /// A refusal with the store's code and message.
     pub(super) fn refused(
         store: &'static str,
         status: u16,
@@ -155,7 +155,7 @@ impl RepositoryError {
         credentials: String,
     ) -> Self {
         let words = said.as_deref().unwrap_or_default();
-        // As Amazon and Azure say it.
+        // The messages of Amazon and Azure.
         let is_of_clock =
             words.starts_with("RequestTimeTooSkewed") || words.contains("Request date header too");
         let (reason, hint) = match words.split(':').next() {
@@ -182,12 +182,12 @@ impl RepositoryError {
         };
         let answer = format!("{}{}", shown_status(status), in_brackets(&said));
         Self::Unavailable {
-            reason: format!("{reason}: {store} answered {answer}"),
+            reason: format!("{reason}: {store} returned {answer}"),
             hint,
         }
     }
 
-    /// A connection that failed below any protocol.
+    /// A connection that failed below the protocol.
     pub(super) fn broken(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Self::silent(Fault::Refused, error),
@@ -196,7 +196,7 @@ impl RepositoryError {
         }
     }
 
-    /// A file that is sent and cannot be read, or is another one by now.
+    /// A file to upload that is unreadable or has changed.
     pub(super) fn unreadable(source: io::Error) -> Self {
         if source.get_ref().is_some_and(|error| error.is::<FileChanged>()) {
             Self::Changed(source.to_string())
@@ -215,23 +215,23 @@ impl RepositoryError {
         }
     }
 
-    /// Something that is a file and a directory there.
+    /// A name of both an object and a directory.
     pub(super) fn twofold(path: Option<&Path>) -> Self {
         let name = path.unwrap_or(Path::new("")).display();
         Self::Other(format!(
-            "'{name}' is the name of an object and of a directory there; here it can be one of them only"
+            "'{name}' is both an object and a directory in the store; a local path can be only one of them"
         ))
     }
 
     pub(super) fn changed() -> Self {
-        Self::Changed("it was changed while it was downloaded".to_owned())
+        Self::Changed("it changed during the download".to_owned())
     }
 
     pub(super) fn damaged(reason: impl Display) -> Self {
-        Self::Changed(format!("what arrived is not what the store holds: {reason}"))
+        Self::Changed(format!("the download is corrupt: {reason}"))
     }
 
-    /// Whether the store was asked, and said no: another question may be answered all the same.
+    /// Whether the store refused; another request may still succeed.
     pub(super) fn is_answer(&self) -> bool {
         matches!(
             self,
@@ -249,18 +249,18 @@ impl RepositoryError {
 
     pub fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::Missing(_) => "check the address; it is case-sensitive",
+            Self::Missing(_) => "check the spelling; names are case-sensitive",
             Self::Refused {
                 store: STORAGE,
                 status: 400 | 401 | 403,
                 ..
             } => {
-                "whoever runs the tracking server must check that its own credentials for the storage are good, and \
-                 that its clock is right"
+                "ask the tracking server's administrator to check the server's credentials for the storage, and its \
+                clock"
             }
             Self::Refused {
                 status: 401 | 403, ..
-            } => "use credentials that may read it",
+            } => "use credentials with read permission",
             Self::Unavailable { hint, .. } => hint,
             Self::NoAnswer { fault, .. } => return fault.download_hint(),
             Self::NoServer => "set MLFLOW_TRACKING_URI to the server's http(s):// address",
@@ -271,15 +271,15 @@ impl RepositoryError {
             Self::Ssh { source, destination } => {
                 return source.hint().or_else(|| {
                     Some(format!(
-                        "run `ssh {destination}` once in a terminal; it must log in with a key or an agent, without a password"
+                        "run `ssh {destination}` in a terminal; it must log in with a key or agent, without a password"
                     ))
                 });
             }
-            Self::Changed(_) => "try again when nobody writes to it",
+            Self::Changed(_) => "run it again when nothing else is writing to the file",
             Self::Web(DownloadError::Unwritable(source)) | Self::File { source, .. }
                 if source.kind() == io::ErrorKind::StorageFull =>
             {
-                "free some space, or name a directory on a larger disk with --storage-dir"
+                "free some space, or use --storage-dir with a directory on a larger disk"
             }
             Self::Web(error) => return error.hint(),
             _ => return None,
@@ -288,7 +288,7 @@ impl RepositoryError {
     }
 }
 
-/// What a store said, as it follows the status of its answer.
+/// The store's message, for the text after the status.
 pub(super) fn in_brackets(said: &Option<String>) -> String {
     said.as_ref()
         .map_or_else(String::new, |said| format!(" ({said})"))

@@ -1,5 +1,5 @@
-//! What all servers with files in directories have in common: what lies below a path is found directory
-//! by directory, and a file is put under a name of its own until it is whole.
+//! The common part of all file servers: listings proceed directory by directory, and an upload has a temporary name
+//! until it is complete.
 
 use std::io;
 use std::ops::Range;
@@ -24,47 +24,47 @@ use crate::artifact::repository::{
 use crate::http::{READ_TIMEOUT, SentFile};
 use crate::python_paths::{split_authority, unquote};
 
-/// A file whose names are not known here. When it was `changed` may be in whatever unit the server tells that.
+/// A file without its names. `changed` may be in any unit.
 pub(super) fn file(size: Option<u64>, changed: Option<u64>) -> Object {
     Object {
         size,
-        // For some servers a file's size is all that is known of its state.
+        // Some servers give only the size.
         validator: changed.or(size).map(|state| state.to_string()),
         ..Object::default()
     }
 }
 
-/// A server that keeps files in directories.
+/// A server with files in directories.
 #[async_trait]
 pub(super) trait FileServer: Send + Sync {
     type Session: FileSession;
 
-    /// The server's name for a person.
+    /// The server's name in messages.
     const NAME: &'static str;
-    /// Whether several parts of a file shall be read at the same time.
+    /// Whether to read several parts of a file at the same time.
     const HAS_PARTS: bool;
 
     async fn connect(&self) -> Result<Self::Session>;
 }
 
-/// A conversation with a server, in which nothing is tried again.
+/// A connection to a server, without retries.
 #[async_trait]
 pub(super) trait FileSession: Send {
-    /// The file at a path, or nothing for a directory; [`RepositoryError::Missing`] if there is nothing.
+    /// The file at a path, or `None` for a directory; [`RepositoryError::Missing`] if neither exists.
     async fn look(&mut self, path: &str) -> Result<Option<Object>>;
 
-    /// The names in a directory, each with its file, or with nothing for a directory.
+    /// The names in a directory, each with its file, or `None` for a directory.
     async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>>;
 
-    /// Begins to read a part of a file. How many bytes will come is told where the server says it.
+    /// Starts to read a part of a file. Gives the number of bytes, if the server announces it.
     async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>)>;
 
-    /// Nothing to do for servers that make the directories above a file by themselves.
+    /// Creates a directory; does nothing for servers that create a file's parents themselves.
     async fn make_directory(&mut self, _path: &str) -> Result<()> {
         Ok(())
     }
 
-    /// Makes a directory and those above it, where they are missing.
+    /// Creates a directory, including its parents.
     async fn make_directories(&mut self, path: &str) -> Result<()> {
         let mut missing = Vec::new();
         let mut above = path;
@@ -74,7 +74,7 @@ pub(super) trait FileSession: Send {
         }
         for directory in missing.into_iter().rev() {
             let made = self.make_directory(directory).await;
-            // Another upload may have made it meanwhile.
+            // Another upload may have created it in the meantime.
             if made.is_err() && !is_directory(self, directory).await? {
                 return made;
             }
@@ -84,7 +84,7 @@ pub(super) trait FileSession: Send {
 
     async fn write(&mut self, path: &str, file: &SentFile) -> Result<()>;
 
-    /// Gives a file another name, which some servers refuse where that is taken.
+    /// Renames a file; some servers refuse an existing name.
     async fn rename(&mut self, from: &str, to: &str) -> Result<()>;
 
     async fn remove(&mut self, path: &str) -> Result<()>;
@@ -100,12 +100,12 @@ async fn is_directory(session: &mut (impl FileSession + ?Sized), path: &str) -> 
 
 pub(super) struct FileTree<S> {
     server: S,
-    /// As the URI has it.
+    /// The path in the URI.
     path: String,
-    /// As the server has it, where that is another one.
+    /// The decoded path, if the server has only that one.
     decoded: OnceLock<String>,
     walk: Walk,
-    /// The path of a file that is being put and not whole yet.
+    /// The temporary path of an incomplete upload.
     unfinished: Mutex<Option<String>>,
 }
 
@@ -137,20 +137,20 @@ impl<S: FileServer> FileTree<S> {
         let (directory, _) = path.rsplit_once('/').unwrap_or_default();
         session.make_directories(directory).await?;
         session.write(part, file).await?;
-        // Until here nobody takes it for the file.
+        // Until now it has a temporary name.
         file.check().map_err(RepositoryError::unreadable)?;
         let there = session.look(part).await?;
         if let Some(size) = there.and_then(|there| there.size)
             && size != file.length()
         {
             return Err(RepositoryError::damaged(format_args!(
-                "it has {} bytes, and {size} arrived",
+                "{size} of {} bytes arrived",
                 file.length()
             )));
         }
         match session.rename(part, path).await {
             Err(problem) if !problem.is_transient() => {
-                // It may be in the way of the new name, or not be there at all.
+                // An existing file may prevent the rename, or there may be none.
                 let _ = session.remove(path).await;
                 session.rename(part, path).await
             }
@@ -163,7 +163,7 @@ impl<S: FileServer> FileTree<S> {
 impl<S: FileServer> ArtifactRepository for FileTree<S> {
     async fn find(&self) -> Result<StoredArtifact> {
         let mut entry = self.look(&self.path).await;
-        // A name may have been written as web addresses have it.
+        // The name may be percent-encoded.
         if matches!(entry, Err(RepositoryError::Missing(_)))
             && let Ok(decoded) = percent_decode_str(&self.path).decode_utf8()
             && decoded != self.path
@@ -237,7 +237,7 @@ pub(super) async fn within<T, E>(
     }
 }
 
-/// Writes all of a file. `problem` says what a failed write means.
+/// Writes a whole file. `problem` converts a write error.
 pub(super) async fn send(
     file: &SentFile,
     mut to: impl AsyncWrite + Unpin,
@@ -250,14 +250,14 @@ pub(super) async fn send(
     Ok(())
 }
 
-/// A file that arrives, unless a future is ready before, which may hold what must stay as long.
+/// A file that is being received until the future is ready. The future may own what must live as long.
 pub(super) struct Arriving<R> {
     pub(super) reader: R,
     pub(super) until: BoxFuture<'static, ()>,
 }
 
 impl<R: AsyncRead + Unpin> Arriving<R> {
-    /// What must stay as long is all.
+    /// Only keeps `held` alive.
     pub(super) fn holding(reader: R, held: impl Send + 'static) -> Self {
         let until = Box::pin(async move {
             let _held = held;
@@ -283,31 +283,31 @@ impl<R: AsyncRead + Unpin> AsyncRead for Arriving<R> {
     }
 }
 
-/// Why an `sftp:` URI with a password is refused.
-pub(super) const PASSWORD_GIVEN: &str = "ssh takes no password from a URI";
+/// Why an `sftp:` URI with a password is invalid.
+pub(super) const PASSWORD_GIVEN: &str = "ssh does not accept a password in a URI";
 
-/// A path of a server, and who asks for it.
+/// A server, a user and a path.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct FileAddress {
     pub(super) host: String,
     pub(super) port: Option<u16>,
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
-    /// As it stands in the URI: MLflow decodes nothing in it.
+    /// The path in the URI, which MLflow does not decode.
     pub(super) path: String,
 }
 
 impl FileAddress {
-    /// Reads what stands after the scheme's colon. A query and a fragment count for nothing.
+    /// Reads the part after the scheme's colon. A query and a fragment are ignored.
     pub(super) fn parse(scheme: &str, rest: &str) -> Result<Self, String> {
-        // One could end a command to the server and begin another.
+        // A line break could start another command to the server.
         if rest.contains(char::is_control) {
-            return Err("it holds a control character".to_owned());
+            return Err("it contains a control character".to_owned());
         }
         let rest = rest.split(['?', '#']).next().unwrap_or_default();
         let (authority, path) = split_authority(rest);
         if !path.is_empty() && !path.starts_with('/') {
-            return Err("two slashes must follow the colon".to_owned());
+            return Err("the colon must be followed by two slashes".to_owned());
         }
         let authority = match authority {
             "" => "localhost",
@@ -330,16 +330,17 @@ impl FileAddress {
         })
     }
 
-    /// The address for the `ssh` program.
+    /// Checks the address for the `ssh` program.
     pub(super) fn for_ssh(self) -> Result<Self, String> {
         if self.password.is_some() {
             return Err(PASSWORD_GIVEN.to_owned());
         }
-        // A proxy command of the configuration may hand both to a shell.
+        // A proxy command in the configuration may pass both to a shell.
         let is_unfit = |text: &str| text.starts_with('-') || text.contains(|c| "'`\"$;&<>|(){}".contains(c));
         if is_unfit(&self.host) || self.user.as_deref().is_some_and(is_unfit) {
             return Err(
-                "its host and its user cannot begin with '-' or hold what a shell understands".to_owned(),
+                "its host and user must not begin with '-' or contain special characters of a shell"
+                    .to_owned(),
             );
         }
         Ok(self)

@@ -1,4 +1,4 @@
-//! `ftp://`: files of an FTP server.
+//! `ftp://`: files on an FTP server.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -20,10 +20,10 @@ use crate::http::{Fault, READ_TIMEOUT, SentFile};
 
 const NAME: &str = "the FTP server";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Servers limit how many connections one client may have.
+/// Servers limit the connections of one client.
 const MOST_CONNECTIONS: usize = 4;
 
-/// As some servers answer if there are no files.
+/// Responses of some servers for an empty directory.
 const NO_FILES: [Status; 2] = [Status::FileUnavailable, Status::RequestFileActionIgnored];
 
 pub(super) struct Ftp {
@@ -31,7 +31,7 @@ pub(super) struct Ftp {
     connections: Arc<Semaphore>,
 }
 
-/// A connection that is logged in and transfers bytes as they are.
+/// A logged-in connection in binary mode.
 pub(super) struct FtpSession {
     ftp: AsyncFtpStream,
     asker: &'static str,
@@ -39,7 +39,7 @@ pub(super) struct FtpSession {
 }
 
 impl Ftp {
-    /// The server that the address names; nothing is sent.
+    /// The server of the address. This sends no requests.
     pub(super) fn new(address: &FileAddress) -> Self {
         Self {
             address: address.clone(),
@@ -74,12 +74,12 @@ impl FileServer for Ftp {
         let stream = stream.await?;
         let mode = match stream.peer_addr() {
             Ok(SocketAddr::V6(_)) => Mode::ExtendedPassive,
-            // Not every server has the command that serves both.
+            // Not every server has the command for IPv6, which also supports IPv4.
             _ => Mode::Passive,
         };
         let mut ftp = told(asker, AsyncFtpStream::connect_with_stream(stream)).await?;
         ftp.set_mode(mode);
-        // Behind a router a server may not know the address that it is known by.
+        // Behind a router a server may not know its public address.
         ftp.set_passive_nat_workaround(true);
         let password = address.password.as_deref().unwrap_or("anonymous@");
         told(asker, ftp.login(user, password)).await?;
@@ -98,7 +98,7 @@ impl FileSession for FtpSession {
         }
         let size = match told(self.asker, self.ftp.size(path)).await {
             Ok(size) => Some(size as u64),
-            // A server without that command says so in another way than one without the file.
+            // A server without that command responds differently from one without the file.
             Err(RepositoryError::Refused { .. }) => None,
             Err(problem) => return Err(problem),
         };
@@ -107,7 +107,7 @@ impl FileSession for FtpSession {
 
     async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>> {
         told(self.asker, self.ftp.cwd(path)).await?;
-        // The names of the directory that the connection is in: a path could be taken for options.
+        // List the current directory, because a path could be taken for an option.
         let names = told(self.asker, async {
             match self.ftp.nlst(None).await {
                 Err(FtpError::UnexpectedResponse(answer)) if NO_FILES.contains(&answer.status) => {
@@ -150,7 +150,7 @@ impl FileSession for FtpSession {
         let limit = READ_TIMEOUT + BUFFERED_TIME;
         let finished = within(limit, data.finish(), |error| problem(error, false, self.asker)).await;
         match (sent, finished) {
-            // The server may have said why.
+            // The server may have sent the reason.
             (Err(_), Err(refusal)) if refusal.is_answer() => Err(refusal),
             (sent, finished) => sent.and(finished),
         }
@@ -165,12 +165,12 @@ impl FileSession for FtpSession {
     }
 }
 
-/// What a command that changes nothing comes to.
+/// The result of a command that reads.
 async fn told<T>(asker: &str, work: impl Future<Output = FtpResult<T>>) -> Result<T> {
     within(READ_TIMEOUT, work, |error| problem(error, true, asker)).await
 }
 
-/// What a command that changes something comes to: a file that cannot be written is not a missing one.
+/// The result of a command that writes: a file that cannot be written is not a missing file.
 async fn done<T>(asker: &str, work: impl Future<Output = FtpResult<T>>) -> Result<T> {
     within(READ_TIMEOUT, work, |error| problem(error, false, asker)).await
 }
@@ -186,9 +186,9 @@ fn problem(error: FtpError, is_read: bool, asker: &str) -> RepositoryError {
         .last()
         .and_then(|line| Some((line.get(..3)?.parse().ok()?, line.get(4..)?.trim())))
         .unwrap_or_default();
-    let said = format!("{NAME} answered {code} {text}");
+    let said = format!("{NAME} returned {code} {text}");
     match code {
-        // Too many connections, or the server ends.
+        // Too many connections, or the server is shutting down.
         421 | 425 | 426 | 450 => RepositoryError::silent(Fault::Broken, said),
         550 if is_read => RepositoryError::Missing(said),
         status => RepositoryError::refused(NAME, status, Some(text.to_owned()), asker.to_owned()),

@@ -1,5 +1,5 @@
-//! `hdfs://` and `viewfs://`: by Hadoop's own program, which knows its configuration, Kerberos and all, or
-//! else by the name node's HTTP server ("WebHDFS REST API").
+//! `hdfs://` and `viewfs://`: with Hadoop's program, which supports its configuration and Kerberos, otherwise with the
+//! name node's HTTP server ("WebHDFS REST API").
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -21,7 +21,7 @@ use crate::process::{ProcessError, ProgramCall, program_on_path};
 use crate::python_paths::{quote, quote_part};
 
 const NAME: &str = "HDFS";
-/// The port of a name node's HTTP server, where its configuration names no other.
+/// The default port of a name node's HTTP server.
 const DEFAULT_PORT: u16 = 9870;
 
 /// The name node of a Hadoop file system.
@@ -39,7 +39,7 @@ struct Configuration {
 }
 
 impl WebHdfs {
-    /// The name node at this authority (`host:port`, which is empty for the default file system).
+    /// The name node at this authority (`host:port`; empty for the default file system).
     pub(super) fn new(authority: &str) -> Result<Self> {
         let variable = &env_vars::non_empty;
         let server = match variable(env_vars::MLRUN_WEBHDFS_URL) {
@@ -50,7 +50,7 @@ impl WebHdfs {
             let what = format!("the address '{server}' of HDFS");
             return Err(RepositoryError::settings(
                 what,
-                "it is no URL such as http://host:9870",
+                "not a URL such as http://HOST:9870",
             ));
         }
         Ok(Self {
@@ -72,7 +72,7 @@ impl WebHdfs {
         Ok(HttpRequest::new(method, url))
     }
 
-    /// The answer in JSON, whose part of this name is what was asked for.
+    /// Gives the part of this name in a JSON response.
     async fn answer(
         &self,
         method: Method,
@@ -93,7 +93,7 @@ impl WebHdfs {
     }
 }
 
-/// The address of the HTTP server of the name node at this authority, or of the default one.
+/// The address of the name node's HTTP server, for this authority or the default one.
 fn address(authority: &str) -> Result<String> {
     let directory = env_vars::non_empty(env_vars::HADOOP_CONF_DIR);
     let setting = |file: &str, name: &str| {
@@ -109,7 +109,7 @@ fn address(authority: &str) -> Result<String> {
     let authority = match authority {
         "" => of_default.ok_or_else(|| {
             let directory = env_vars::HADOOP_CONF_DIR;
-            let nowhere = format!("no core-site.xml in {directory} names fs.defaultFS");
+            let nowhere = format!("no core-site.xml in {directory} sets fs.defaultFS");
             let reason = format!("{nowhere}, and the program 'hdfs' is not on the PATH");
             RepositoryError::settings("an hdfs: address without a host", reason)
         })?,
@@ -160,19 +160,18 @@ impl FileSession for WebHdfs {
         Ok((of_answer(answer), length))
     }
 
-    /// The directories above a file come by themselves.
+    /// The name node creates a file's parents itself.
     async fn make_directories(&mut self, _path: &str) -> Result<()> {
         Ok(())
     }
 
-    /// Asks the name node for a node that takes the file, which gets it.
+    /// Asks the name node for a data node, and sends the file to that node.
     async fn write(&mut self, path: &str, file: &SentFile) -> Result<()> {
         let mut request = self.request(Method::PUT, path, "CREATE", "&overwrite=true")?;
         request.accepts = Some(StatusCode::TEMPORARY_REDIRECT);
         let answer = request.send_once(self).await?;
         let target = redirect_target(&request.url, &answer);
-        let target =
-            target.ok_or_else(|| RepositoryError::strange(NAME, "it names no node that takes the file"))?;
+        let target = target.ok_or_else(|| RepositoryError::strange(NAME, "no data node for the file"))?;
         let request = HttpRequest::new(Method::PUT, target)
             .header("content-type", "application/octet-stream")
             .with(Content::file(file));
@@ -186,12 +185,12 @@ impl FileSession for WebHdfs {
             Some(true) => Ok(()),
             _ => Err(RepositoryError::strange(
                 NAME,
-                format_args!("it does not rename a file to '{to}'"),
+                format_args!("it refused to rename a file to '{to}'"),
             )),
         }
     }
 
-    /// That there was no such file is no failure.
+    /// A missing file is not an error.
     async fn remove(&mut self, path: &str) -> Result<()> {
         let removed = self.answer(Method::DELETE, path, "DELETE", "", "boolean");
         removed.await.map(drop)
@@ -208,7 +207,7 @@ impl Service for WebHdfs {
         &self.client
     }
 
-    /// The name node sends who reads a file on to the node that has it.
+    /// The name node redirects readers to the data node with the file.
     fn follows_redirects(&self) -> bool {
         true
     }
@@ -229,7 +228,7 @@ impl Service for WebHdfs {
     }
 }
 
-/// What a file's status says: its name in the directory, and the file.
+/// Reads a file status: the name in the directory, and the file.
 fn entry(status: &Value) -> (String, Option<Object>) {
     let is_file = status["type"] != "DIRECTORY";
     let there = is_file.then(|| file(status["length"].as_u64(), status["modificationTime"].as_u64()));
@@ -245,14 +244,14 @@ pub(super) fn has_program() -> bool {
     program_on_path(PROGRAM).is_some()
 }
 
-/// Why nothing can be had that only the program can reach.
+/// The error for an address that needs the program.
 pub(super) fn program_missing() -> RepositoryError {
     RepositoryError::Program(ProcessError::Missing {
         program: PROGRAM.to_owned(),
     })
 }
 
-/// The URI for the program, which takes some characters of names for patterns.
+/// Escapes the URI for the program, which expands patterns.
 fn literal(uri: &str) -> String {
     let escaped = |character| {
         let is_special = r"*?[]{}\".contains(character);
@@ -289,7 +288,7 @@ pub(super) async fn put(file: &Path, uri: &str) -> Result<()> {
     Ok(())
 }
 
-/// Downloads it to this path. The file appears only when it is complete.
+/// Downloads to this path. The file appears only when it is complete.
 pub(super) async fn bring(uri: &str, target: &Path) -> Result<Brought> {
     let place = tempfile::Builder::new()
         .prefix(".incomplete-")

@@ -1,4 +1,4 @@
-//! Requests to stores that are reached over HTTP.
+//! Requests to HTTP stores.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -22,13 +22,13 @@ use crate::http::{
 use crate::quantity;
 use crate::retrying::retrying;
 
-/// A client that trusts the certificates that the environment names, and follows no redirects.
+/// A client with the environment's certificates, without redirects.
 pub(super) fn usual_client() -> Result<Client> {
     let verification = Verification::from_variables(&env_vars::non_empty);
     Ok(http::client(Some(&verification), Policy::none())?)
 }
 
-/// Asks until there is an answer that another try would not change.
+/// Repeats a request while another attempt may succeed.
 pub(super) async fn tried<T, F>(request: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
@@ -46,61 +46,59 @@ where
 
 const LONGEST_REFUSAL: usize = 64 * 1024;
 
-/// How many bytes a second a connection must bring, or a server hand on.
+/// The slowest supported transfer, in bytes per second.
 const SLOWEST: u64 = 50 * 1024;
 
-/// No answer is waited for longer than this when all has been sent.
+/// The longest wait for a response after the whole request has been sent.
 const LONGEST_HANDING_ON: Duration = Duration::from_secs(60 * 60);
 
-/// How long the 4 MiB that a connection's buffers may hold when all has been sent may be under way.
+/// The time to transmit 4 MiB, which may be in the connection's buffers after everything has been sent.
 pub(super) const BUFFERED_TIME: Duration = Duration::from_secs((4 << 20) / SLOWEST);
 
 pub(super) type Whole = (StatusCode, HeaderMap, Bytes);
 
-/// A store that is reached over HTTP.
+/// A store with an HTTP API.
 #[async_trait]
 pub(super) trait Service: Send + Sync {
     fn name(&self) -> &'static str;
 
     fn client(&self) -> &Client;
 
-    /// Adds what says who asks, and may change the address. Called anew for every try; the request itself has no
-    /// body yet.
+    /// Adds the credentials, and may change the address. Called for every attempt; the request has no body yet.
     async fn authorize(&self, _request: &mut Request, _content: &Content) -> Result<()> {
         Ok(())
     }
 
-    /// Who asks, for a person: `the credentials from …`, or `a request without credentials (…)`.
+    /// The identity for messages: `the credentials from …`, or `a request without credentials (…)`.
     async fn asker(&self) -> String;
 
     /// The store's code and message in the body of a refusal.
     fn said(&self, body: &str) -> Option<String>;
 
-    /// Whether the request shall be sent again, changed by what this refusal taught.
+    /// Learns from a refusal, and gives whether to repeat the request with the new knowledge.
     async fn learn(&self, _status: StatusCode, _headers: &HeaderMap, _body: &str) -> bool {
         false
     }
 
-    /// Sends a request of the library, and reads all of the answer, in a way of the service's own.
+    /// Overrides how a request of the library is sent and its whole response is read.
     async fn whole(&self, _request: &HttpRequest) -> Option<Result<Whole>> {
         None
     }
 
-    /// Whether a request goes on to where the server redirects it, as far as the client itself does not
-    /// see to that. It cannot with a file, of which it has sent the beginning by then.
+    /// Whether to follow redirects. The client itself cannot repeat a partly sent file.
     fn follows_redirects(&self) -> bool {
         false
     }
 }
 
-/// What is asked for.
+/// A request.
 #[derive(Debug, Clone)]
 pub(super) struct HttpRequest {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) content: Content,
-    /// A status that is an answer too, beside those of success.
+    /// A status that also counts as success.
     pub(super) accepts: Option<StatusCode>,
     pub(super) is_anonymous: bool,
 }
@@ -118,7 +116,7 @@ impl HttpRequest {
     }
 
     pub(super) fn header(mut self, name: &'static str, value: &str) -> Self {
-        // What no header can carry is no name that a store could have given.
+        // A store cannot have a name that is invalid in a header.
         if let Ok(value) = value.parse() {
             self.headers.insert(name, value);
         }
@@ -129,17 +127,17 @@ impl HttpRequest {
         Self { content, ..self }
     }
 
-    /// Sends the request until there is an answer that another try would not change.
+    /// Sends the request, with retries.
     pub(super) async fn send(self, service: &dyn Service) -> Result<Response> {
         tried(|| self.send_once(service)).await
     }
 
-    /// As [`HttpRequest::send`], and reads all of the answer.
+    /// Like [`HttpRequest::send`], but reads the whole response.
     pub(super) async fn whole(self, service: &dyn Service) -> Result<Whole> {
         tried(|| self.whole_once(service)).await
     }
 
-    /// As [`HttpRequest::whole`], without another try.
+    /// Like [`HttpRequest::whole`], without retries.
     pub(super) async fn whole_once(&self, service: &dyn Service) -> Result<Whole> {
         let mut answer = self.send_once(service).await?;
         let headers = std::mem::take(answer.headers_mut());
@@ -150,19 +148,19 @@ impl HttpRequest {
         Ok((answer.status(), headers, bytes.freeze()))
     }
 
-    /// As [`HttpRequest::send`], for an answer in JSON; `otherwise` says what one is that is something else.
+    /// Like [`HttpRequest::send`], for a JSON response. `otherwise` is the error for an invalid one.
     pub(super) async fn json<T: DeserializeOwned>(self, service: &dyn Service, otherwise: &str) -> Result<T> {
         let text = tried(|| self.text_once(service)).await?;
         serde_json::from_str(&text).map_err(|_| RepositoryError::strange(service.name(), otherwise))
     }
 
-    /// As [`HttpRequest::whole_once`], for an answer that is text.
+    /// Like [`HttpRequest::whole_once`], for a text response.
     pub(super) async fn text_once(&self, service: &dyn Service) -> Result<String> {
         let (_, _, bytes) = self.whole_once(service).await?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// As [`HttpRequest::send`], without another try.
+    /// Like [`HttpRequest::send`], without retries.
     pub(super) async fn send_once(&self, service: &dyn Service) -> Result<Response> {
         let mut has_learned = false;
         loop {
@@ -176,7 +174,7 @@ impl HttpRequest {
             } else {
                 refusal(&mut answer).await
             };
-            // What a refusal teaches is no failure.
+            // A refusal with new knowledge does not count as a failure.
             if !has_learned && service.learn(status, answer.headers(), &body).await {
                 has_learned = true;
                 continue;
@@ -184,7 +182,7 @@ impl HttpRequest {
             let said = service.said(&body);
             return Err(match status {
                 StatusCode::NOT_FOUND | StatusCode::GONE => RepositoryError::Missing(format!(
-                    "{} answered {status}{}",
+                    "{} returned {status}{}",
                     service.name(),
                     in_brackets(&said)
                 )),
@@ -194,7 +192,7 @@ impl HttpRequest {
         }
     }
 
-    /// The answer to the request, or to the one that a redirect asks for.
+    /// The response to the request, after redirects.
     async fn exchange(&self, service: &dyn Service) -> Result<Response> {
         let mut url = self.url.clone();
         let mut is_trusted = !self.is_anonymous;
@@ -214,33 +212,33 @@ impl HttpRequest {
             is_trusted = is_trusted && may_see_credentials(&url, &target);
             url = target;
         }
-        let reason = format!("it was redirected {MOST_REDIRECTS} times");
+        let reason = format!("the server redirects more than {MOST_REDIRECTS} times");
         Err(RepositoryError::strange(service.name(), reason))
     }
 }
 
-/// Where a redirect leads that asks for the same request.
+/// The target of a redirect that keeps the method.
 pub(super) fn redirect_target(from: &Url, answer: &Response) -> Option<Url> {
     let target = http::redirect_target(from, answer.status(), answer.headers())?;
     let is_same = answer.status() != StatusCode::SEE_OTHER;
     (is_same && matches!(target.scheme(), "http" | "https")).then_some(target)
 }
 
-/// Sends a request with this content. It is given up when nothing moves for [`READ_TIMEOUT`].
+/// Sends a request with this content. Fails after [`READ_TIMEOUT`] without any progress.
 async fn execute(client: &Client, mut request: Request, content: &Content) -> Result<Response> {
-    // What is left of a former try counts for itself.
+    // Count this attempt separately from earlier ones.
     let content = &Content {
         sent: Arc::default(),
         ..content.clone()
     };
     let length = content.length();
-    // A server may put a file elsewhere before it answers.
+    // A server may forward the file before it responds.
     let longest = content
         .file
         .as_ref()
         .map_or(BUFFERED_TIME, |_| LONGEST_HANDING_ON);
     let handing_on = longest.min(Duration::from_secs(length / SLOWEST));
-    // Some servers want to be told that nothing comes.
+    // Some servers require a length of zero.
     if length > 0 || matches!(*request.method(), Method::POST | Method::PUT) {
         request.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
@@ -287,7 +285,7 @@ fn broken(error: reqwest::Error) -> RepositoryError {
     RepositoryError::silent(fault, reason)
 }
 
-/// The beginning of a refusal's body, as far as it arrives.
+/// The beginning of a refusal's body.
 async fn refusal(answer: &mut Response) -> String {
     let mut bytes = Vec::new();
     while let Ok(Some(chunk)) = next_chunk(answer).await {
@@ -299,14 +297,14 @@ async fn refusal(answer: &mut Response) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The offset of the first byte of the body in this store's answer.
+/// The offset of the response body's first byte.
 pub(super) fn start_of(store: &'static str, answer: &Response) -> Result<u64> {
     if answer.status() != StatusCode::PARTIAL_CONTENT {
         return Ok(0);
     }
     let range = text(answer.headers(), CONTENT_RANGE.as_str()).and_then(|range| range.strip_prefix("bytes "));
     let start = range.and_then(|range| range.split('-').next()?.parse().ok());
-    start.ok_or_else(|| RepositoryError::strange(store, "no Content-Range"))
+    start.ok_or_else(|| RepositoryError::strange(store, "no valid Content-Range"))
 }
 
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -1,4 +1,4 @@
-//! Files of this machine: local artifacts, and downloads, which appear when they are whole.
+//! Local files: artifacts, and downloads, which appear when they are complete.
 
 use std::fs::{self, Permissions};
 use std::io::{self, BufReader, ErrorKind, Read as _, Write as _};
@@ -13,14 +13,14 @@ use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::repository::CHUNK;
 use crate::python_paths::unquote;
 
-/// What has been brought onto this machine.
+/// The downloaded files.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Brought {
     pub(super) files: u64,
     pub(super) bytes: u64,
 }
 
-/// What it means that a file here cannot be looked at.
+/// The error for a local file that cannot be read.
 pub(super) fn unreadable(path: &Path, source: io::Error) -> RepositoryError {
     match source.kind() {
         ErrorKind::NotFound => RepositoryError::Missing(format!("'{}' does not exist", path.display())),
@@ -28,13 +28,13 @@ pub(super) fn unreadable(path: &Path, source: io::Error) -> RepositoryError {
     }
 }
 
-/// Copies a file or a directory. What links point at is copied, as MLflow does it. A copy that is given up
-/// ends when its target is gone: no directory is made again.
+/// Copies a file or directory. Like MLflow, it copies the targets of symbolic links. A cancelled copy stops when its
+/// target is removed, because it does not create directories again.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<Brought> {
     each_file(from, to, copy_contents)
 }
 
-/// Moves a file or a directory, into one that may be there.
+/// Moves a file or directory; a target directory may exist.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<Brought> {
     each_file(from, to, |from, to| {
         let bytes = fs::metadata(from).map_err(RepositoryError::unreadable)?.len();
@@ -43,7 +43,7 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<Brought> {
     })
 }
 
-/// Makes a tree of directories at another path. `bring` gets both paths of each file, and gives its length.
+/// Copies a tree of directories. `bring` gets both paths of each file and gives its length.
 fn each_file(from: &Path, to: &Path, bring: impl Fn(&Path, &Path) -> Result<u64>) -> Result<Brought> {
     let mut brought = Brought::default();
     let mut left = vec![(from.to_owned(), to.to_owned())];
@@ -67,13 +67,13 @@ fn each_file(from: &Path, to: &Path, bring: impl Fn(&Path, &Path) -> Result<u64>
     Ok(brought)
 }
 
-/// Copies a file, which appears when it is whole, and makes the directories above it.
+/// Copies a file, which appears when it is complete, and creates its parents.
 pub(super) fn copy_file(from: &Path, to: &Path) -> Result<u64> {
     fs::create_dir_all(parent_of(to)).map_err(RepositoryError::unwritable)?;
     copy_contents(from, to)
 }
 
-/// Copies a file into a directory that is there.
+/// Copies a file to an existing directory.
 fn copy_contents(from: &Path, to: &Path) -> Result<u64> {
     let mut source = fs::File::open(from).map_err(RepositoryError::unreadable)?;
     let mut file = temporary_beside(to)?;
@@ -81,7 +81,7 @@ fn copy_contents(from: &Path, to: &Path) -> Result<u64> {
     persist(file, to).map(|()| bytes)
 }
 
-/// The path that an artifact URI of a store on this machine names: a plain path, or a `file:` URI.
+/// The path of a local artifact URI: a plain path, or a `file:` URI.
 pub(super) fn path_of(uri: &str) -> Option<PathBuf> {
     let scheme = uri.split_once(':').map(|(scheme, _)| scheme);
     let is_scheme = |scheme: &str| {
@@ -105,7 +105,7 @@ pub(super) fn path_of(uri: &str) -> Option<PathBuf> {
     }
 }
 
-/// Makes a directory below a target.
+/// Creates a directory below a target.
 pub(super) fn create_below(target: &Path, relative: &Path) -> Result<()> {
     fs::create_dir_all(target.join(relative)).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
@@ -129,7 +129,7 @@ pub(super) fn parent_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("."))
 }
 
-/// A file that gets this path when it is whole.
+/// A temporary file that gets this path when it is complete.
 pub(super) fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
     tempfile::Builder::new()
         .prefix(".incomplete-")
@@ -138,7 +138,7 @@ pub(super) fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
         .map_err(RepositoryError::unwritable)
 }
 
-/// The contents of a gzip file. Other tasks run between its parts.
+/// Decompresses a gzip file. Other tasks run between its parts.
 pub(super) async fn unpacked(file: &NamedTempFile, path: &Path) -> Result<NamedTempFile> {
     let mut plain = temporary_beside(path)?;
     let mut packed = MultiGzDecoder::new(file.reopen().map_err(RepositoryError::unwritable)?);
@@ -146,7 +146,7 @@ pub(super) async fn unpacked(file: &NamedTempFile, path: &Path) -> Result<NamedT
     loop {
         let read = packed.read(&mut buffer).map_err(|error| {
             RepositoryError::damaged(format_args!(
-                "its Content-Encoding is gzip, but it cannot be decompressed ({error})"
+                "its Content-Encoding is gzip, but decompressing it failed ({error})"
             ))
         })?;
         if read == 0 {

@@ -1,9 +1,8 @@
-//! Artifacts: from the URI that a `path` parameter names to a file on this machine, and from a file to the
-//! artifacts of a run.
+//! Artifacts: downloads the URIs of `path` parameters, and uploads files to the artifacts of a run.
 //!
-//! All of a run's data goes into one new directory, laid out as MLflow does it: what the parameter
-//! at position N names is in `param_N`. A file is written under another name and gets its own when
-//! it is whole; when a download fails or its future is dropped the directory is removed.
+//! All data of a run is downloaded to one new directory with MLflow's layout: the data of the parameter at position N
+//! is in `param_N`. A file has a temporary name until it is complete. If a download fails or its future is dropped,
+//! the directory is removed.
 
 mod azure;
 mod checksum;
@@ -47,10 +46,10 @@ use crate::http;
 use crate::quantity;
 use crate::temporary::{self, TemporaryDirectory};
 
-/// How many parameters' data is downloaded at the same time.
+/// The most parameters whose data is downloaded at the same time.
 const MOST_AT_ONCE: usize = 4;
 
-/// Data that is known to be there, as far as that can be told without downloading it.
+/// Data that exists, as far as that can be checked without downloading it.
 pub(crate) struct LocatedData {
     request: DataRequest,
     source: Source,
@@ -58,10 +57,10 @@ pub(crate) struct LocatedData {
 }
 
 enum Source {
-    /// A file on a web server, which is asked once, when it is downloaded.
+    /// A file on a web server, which is checked only by the download.
     Web(String),
     Local(PathBuf),
-    /// What Hadoop's program reads.
+    /// A URI for Hadoop's program.
     Hdfs(String),
     Repository(Box<dyn ArtifactRepository>, StoredArtifact),
 }
@@ -93,7 +92,7 @@ impl LocatedData {
 
     async fn bring(&self, directory: &Path, transfers: &Transfers<'_>) -> Result<Brought> {
         let path = self.request.path_in(directory);
-        // A name may be a path of several parts, or there is none.
+        // A name may be empty, or a path with several parts.
         let parent = path
             .parent()
             .filter(|parent| *parent != directory)
@@ -127,7 +126,7 @@ impl LocatedData {
         persist(file, path)?;
         if downloaded.is_page && !self.request.names_page() {
             tally.progress.warning(&format!(
-                "what is at '{}' is a web page: it may ask you to sign in, or only show what you want",
+                "'{}' is a web page, not the data itself; it may be a login page",
                 self.request.uri
             ));
         }
@@ -138,8 +137,8 @@ impl LocatedData {
     }
 }
 
-/// Finds all of it. What is missing and who may not read it shows here already, but for web servers.
-/// References must be resolved before.
+/// Finds all data. Missing data and missing permissions are errors here already, except on web servers. References
+/// must be resolved before.
 pub(crate) async fn locate(
     requests: &[DataRequest],
     context: &DataContext,
@@ -155,7 +154,7 @@ pub(crate) async fn locate(
     stream::iter(searches).buffered(MOST_AT_ONCE).try_collect().await
 }
 
-/// Downloads all of it into a new directory below `parent`, or where temporary directories are. A failure leaves
+/// Downloads all data to a new directory below `parent`, or below the directory for temporary files. A failure leaves
 /// nothing behind.
 pub(crate) async fn download(
     located: &[LocatedData],
@@ -168,7 +167,7 @@ pub(crate) async fn download(
         directory.path().display()
     ));
     let transfers = Transfers::new(progress);
-    // Futures made by a closure in the stream would not be seen to be fit for a task of their own.
+    // With a closure in the stream, the compiler does not see that the futures are `Send`.
     let mut downloads = Vec::with_capacity(located.len());
     for data in located {
         downloads.push(bring(data, directory.path(), &transfers));
@@ -197,20 +196,20 @@ async fn bring(data: &LocatedData, directory: &Path, transfers: &Transfers<'_>) 
     Ok(())
 }
 
-/// The path of a directory that is not made, for a plan that only shows it.
+/// The path of a directory for a dry run, which does not create it.
 pub(crate) fn imagined_directory(parent: Option<&Path>) -> PathBuf {
     parent_or_default(parent).join("mlrun-XXXXXX")
 }
 
-/// Makes a new directory that only this user can enter, and `parent` if it is missing.
+/// Creates a directory that only this user can enter, and `parent` if it is missing.
 fn create_directory(parent: Option<&Path>) -> Result<TemporaryDirectory, DataError> {
     let path = parent_or_default(parent);
     let made = match path.to_str() {
         Some(_) => fs::create_dir_all(&path).and_then(|()| TemporaryDirectory::create_in(&path, "mlrun-")),
-        // It becomes part of a command, which is text.
+        // It becomes part of a command, which must be text.
         None => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "its name is no valid UTF-8",
+            "its path is not valid UTF-8",
         )),
     };
     made.map_err(|source| DataError::Storage { path, source })

@@ -1,5 +1,5 @@
-//! Places in object stores, by the services of `opendal`. Its operator would tidy up the names of objects,
-//! so that the services below it are asked.
+//! Places in object stores, with the services of `opendal`. This does not use its operator, which would normalize the
+//! names of objects.
 
 use std::ops::Range;
 use std::path::Path;
@@ -22,61 +22,66 @@ use crate::artifact::repository::{
 use crate::artifact::transport::{Call, key_of, path_of, problem};
 use crate::http::SentFile;
 
-/// How many objects make up a part of a listing.
+/// The number of objects in a page of a listing.
 const PAGE: usize = 1000;
 
-/// What sets one kind of object store apart from the others.
+/// The differences between object stores.
 #[async_trait]
 pub(super) trait ObjectService: Service {
-    /// Into how many parts a large file may be split.
+    /// The most parts of a file.
     const MOST_PARTS: u64 = 10_000;
 
     fn place(&self) -> String;
 
-    /// What is said if no object's name begins with the key, or is the key, of which the store said this.
+    /// The message if no object's name begins with the key. `said` is the store's message about the key itself.
     fn missing(&self, key: &str, said: Option<String>) -> String {
-        said.unwrap_or_else(|| format!("no object's name in {} begins with '{key}'", self.place()))
+        said.unwrap_or_else(|| {
+            format!(
+                "no object in {} has a name that begins with '{key}'",
+                self.place()
+            )
+        })
     }
 
-    /// The checksum that a listing or the description of an object tells.
+    /// The checksum in a listing or in the description of an object.
     fn listed_checksum(&self, about: &Metadata) -> Option<Checksum> {
         Checksum::from_base64(Algorithm::Md5, about.content_md5()?)
     }
 
-    /// The checksum of the whole object that the answer with its content tells.
+    /// The checksum of the whole object in the response with its content.
     fn checksum(&self, _headers: &HeaderMap) -> Option<Checksum> {
         None
     }
 
-    /// Whether content that is compressed in the store (`Content-Encoding: gzip`) is unpacked here.
+    /// Whether objects with `Content-Encoding: gzip` are decompressed here.
     fn unpacks(&self) -> bool {
         false
     }
 
-    /// Where the service wants to find the MD5 of a whole file before the last request of an upload.
+    /// Where the service expects the MD5 of the whole file before the last request of an upload.
     fn whole_md5(&self) -> Option<&std::sync::Mutex<Option<Checksum>>> {
         None
     }
 
-    /// Puts a file in a way of the service's own, where the library's is not enough.
+    /// Overrides the library's upload.
     async fn put(&self, _key: &str, _file: &SentFile) -> Option<Result<()>> {
         None
     }
 }
 
-/// An object, or the beginning of the names of many.
+/// An object, or a prefix of names.
 pub(super) struct ObjectRepository<S> {
     service: Arc<S>,
     library: Servicer,
     key: String,
-    /// What goes on with the listing.
+    /// The state of the listing.
     lister: Mutex<Option<oio::Lister>>,
-    /// What puts the present file.
+    /// The writer of the current upload.
     upload: Mutex<Option<oio::Writer>>,
 }
 
 impl<S: ObjectService + 'static> ObjectRepository<S> {
-    /// The place with this key. The builder must leave signatures to the service.
+    /// The place with this key. The builder must not sign requests; the service does.
     pub(super) fn new(service: S, builder: impl opendal::Builder, key: &str) -> Result<Self> {
         let operator = Operator::new(builder).map_err(|error| problem(service.name(), error))?;
         Ok(Self {
@@ -123,7 +128,7 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
             };
             let key = key_of(entry.path());
             match path_below(&prefix, key)? {
-                // The place's own marker.
+                // The marker of the place itself.
                 None if key == prefix => listing.empty_directories.push(String::new()),
                 None => {}
                 Some(path) if key.ends_with('/') => listing.empty_directories.push(path),
@@ -164,7 +169,7 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
             .await
             .map_err(|error| self.problem(error))?
             .into_metadata();
-        // So Azure marks what only stands for a directory.
+        // Azure's mark of a directory.
         let mark = about
             .user_metadata()
             .and_then(|metadata| metadata.get("hdi_isfolder"));
@@ -185,7 +190,7 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
                 writer.write_dyn(part.into()).await.map_err(failed)?;
             }
         }
-        // Until here nobody sees the object.
+        // Until now the object is not visible.
         file.check().map_err(RepositoryError::unreadable)?;
         if let Some(md5) = md5 {
             *locked(md5) = whole.map(Sum::finish);
@@ -207,7 +212,7 @@ impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
             let has_any = has_others || !listing.objects.is_empty() || listing.next.is_some();
             (has_any, !directories.is_empty())
         });
-        // A file comes before a mere marker of the same name.
+        // A file has precedence over a marker of the same name.
         let is_named = !self.key.is_empty() && !self.key.ends_with('/');
         if is_directory || (is_marked && !is_named) {
             return listed.map(StoredArtifact::Directory);
@@ -217,7 +222,7 @@ impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
             return Err(RepositoryError::Missing(self.service.missing(&self.key, None)));
         }
         match (self.stat().await, listed) {
-            // The answer to this question has no words.
+            // The response to this request has no message.
             (Err(RepositoryError::Missing(_) | RepositoryError::Refused { said: None, .. }), Err(listed)) => {
                 Err(listed)
             }
@@ -276,7 +281,7 @@ impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
         let size = part_size(file.length(), S::MOST_PARTS);
         let options = options::WriteOptions {
             content_type: Some(content_type(path).to_owned()),
-            // The library holds one part more than that are under way, and another one is being read.
+            // The library keeps one more part in memory than it sends, and another one is being read.
             concurrent: at_once(size).saturating_sub(1).max(1),
             ..options::WriteOptions::default()
         };

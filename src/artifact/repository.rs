@@ -1,4 +1,4 @@
-//! What a store is asked for, whatever its kind: listings, content, and files in parts.
+//! The operations of all kinds of stores: listings, downloads, and uploads in parts.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -15,35 +15,34 @@ use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request;
 use crate::http::{READ_TIMEOUT, SentFile};
 
-/// How much is read at once from what is no HTTP answer.
+/// The size of reads from anything but HTTP responses.
 pub(super) const CHUNK: usize = 256 * 1024;
 
-/// A place in a store: one object, or a directory of many. Calls are tried again by themselves where the
-/// store gives no answer.
+/// A place in a store: an object or a directory. Calls retry if the store does not respond.
 #[async_trait]
 pub(super) trait ArtifactRepository: Send + Sync {
-    /// What is at the place.
+    /// Finds the object or directory.
     async fn find(&self) -> Result<StoredArtifact>;
 
-    /// The listing that goes on where [`Listing::next`] says. It begins with an empty text.
+    /// The page of the listing at [`Listing::next`]. The first one is empty.
     async fn list_artifacts(&self, next: &str) -> Result<Listing>;
 
-    /// Begins to read an object, from `range` where one is given. Where the object has another validator by now
-    /// this is an error, or the content begins at the start again.
+    /// Starts to read an object, or a range of it. If the object has another validator now, this is an error, or the
+    /// content begins at the start again.
     async fn open(&self, object: &Object, range: Option<Range<u64>>) -> Result<Body>;
 
-    /// Puts a file below the place, where it appears when it is whole.
+    /// Uploads a file below the place. It appears when it is complete.
     async fn log_artifact(&self, path: &str, file: &Path) -> Result<()>;
 
-    /// Removes what a [`ArtifactRepository::log_artifact`] that failed or was dropped has left behind.
+    /// Removes what a failed or dropped [`ArtifactRepository::log_artifact`] has left behind.
     async fn abort_upload(&self) -> Result<()> {
         Ok(())
     }
 
-    /// Whether reading can begin in the middle of an object.
+    /// Whether ranges of an object can be read.
     fn has_ranges(&self) -> bool;
 
-    /// Whether several parts of an object shall be read at the same time.
+    /// Whether to read several parts of an object at the same time.
     fn has_parts(&self) -> bool {
         self.has_ranges()
     }
@@ -52,46 +51,46 @@ pub(super) trait ArtifactRepository: Send + Sync {
 #[derive(Debug)]
 pub(super) enum StoredArtifact {
     File(Object),
-    /// Objects whose names go on after the place's.
+    /// Objects whose names begin with the place's.
     Directory(Listing),
 }
 
-/// A part of what a directory holds, at any depth.
+/// A page of a directory's contents, at any depth.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Listing {
     pub(super) objects: Vec<Object>,
     /// Directories without objects, relative to the place.
     pub(super) empty_directories: Vec<String>,
-    /// Where the listing goes on.
+    /// Where the next page begins.
     pub(super) next: Option<String>,
 }
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Object {
-    /// Its whole name there.
+    /// The full name in the store.
     pub(super) key: String,
-    /// The path of the local file below the directory's; empty for a single object.
+    /// The path of the local file in the target directory; empty for a single object.
     pub(super) path: String,
     pub(super) size: Option<u64>,
-    /// What the store calls the object's present state, as far as it is known.
+    /// Identifies the object's version, if the store does.
     pub(super) validator: Option<String>,
     pub(super) checksum: Option<Checksum>,
 }
 
-/// The content of an object that begins to arrive.
+/// The content of an object.
 pub(super) struct Body {
     pub(super) chunks: Chunks,
-    /// Whether they are as gzip has packed them, as are ranges and checksums.
+    /// Whether the chunks are compressed by gzip; ranges and checksums then refer to that.
     pub(super) is_packed: bool,
     pub(super) start: u64,
     pub(super) length: Option<u64>,
     pub(super) validator: Option<String>,
-    /// Of the whole object.
+    /// The checksum of the whole object.
     pub(super) checksum: Option<Checksum>,
 }
 
 impl Body {
-    /// Content as it is, of which the store tells no checksum.
+    /// Uncompressed content without a checksum.
     pub(super) fn new(chunks: Chunks, start: u64, length: Option<u64>, validator: Option<String>) -> Self {
         Self {
             chunks,
@@ -104,12 +103,12 @@ impl Body {
     }
 }
 
-/// What a mutex holds, also if a panic has left it so.
+/// Locks a mutex, even after a panic.
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The bytes of an object, or of a part of one.
+/// The bytes of an object, or of a range of it.
 pub(super) type Chunks = BoxStream<'static, Result<Bytes>>;
 
 pub(super) fn of_answer(answer: reqwest::Response) -> Chunks {
@@ -143,8 +142,8 @@ pub(super) fn content_type(path: &str) -> &'static str {
     }
 }
 
-/// The path below a directory of the object with this key; nothing for the directory itself. As in MLflow, doubled
-/// slashes and single dots count for nothing.
+/// The path of a key relative to a directory; `None` for the directory itself. As in MLflow, doubled slashes and
+/// single dots are ignored.
 pub(super) fn path_below(prefix: &str, key: &str) -> Result<Option<String>> {
     let Some(rest) = key.strip_prefix(prefix).filter(|rest| !rest.is_empty()) else {
         return Ok(None);
@@ -155,16 +154,16 @@ pub(super) fn path_below(prefix: &str, key: &str) -> Result<Option<String>> {
         .collect();
     if parts.contains(&"..") || rest.contains('\0') {
         let name = key.replace('\0', "\\0");
-        let problem = format!("the name '{name}' in it is no path below it");
+        let problem = format!("the name '{name}' in it is not a valid path");
         return Err(RepositoryError::Other(problem));
     }
     Ok((!parts.is_empty()).then(|| parts.join("/")))
 }
 
-/// More directories than this below one place are none that anybody made on purpose.
+/// A limit for directories, to stop at endless ones.
 const MOST_DIRECTORIES: usize = 1_000_000;
 
-/// Directories, relative to the place, that have not been listed yet.
+/// The directories, relative to the place, that have not been listed yet.
 pub(super) struct Walk {
     store: &'static str,
     left: Mutex<VecDeque<String>>,
@@ -178,8 +177,8 @@ impl Walk {
         }
     }
 
-    /// What lies directly in a directory, given relative to the place, by names in it: a file, or nothing
-    /// for a directory. `key` gives the whole name of a path below the place.
+    /// The contents of a directory (relative to the place): names with a file, or with `None` for a directory. `key`
+    /// gives the full name of a path below the place.
     pub(super) fn listing(
         &self,
         directory: &str,
@@ -206,7 +205,7 @@ impl Walk {
         if left.len() > MOST_DIRECTORIES {
             return Err(RepositoryError::strange(
                 self.store,
-                "its directories have no end",
+                "it has more than a million directories",
             ));
         }
         if listing.objects.is_empty() && !directory.is_empty() {
@@ -217,7 +216,7 @@ impl Walk {
     }
 }
 
-/// The beginning of the names of all objects in a directory.
+/// The prefix of the names of all objects in a directory.
 pub(super) fn directory_prefix(key: &str) -> String {
     match key.trim_end_matches('/') {
         "" => String::new(),
@@ -225,21 +224,21 @@ pub(super) fn directory_prefix(key: &str) -> String {
     }
 }
 
-/// The size of parts, and of the largest file that one request puts: as in Amazon's Python library.
+/// The size of parts, and of the largest file in one request: as in Amazon's Python library.
 pub(super) const PART: u64 = 8 << 20;
 
-/// Parts of more than the usual size are multiples of this, which all stores take.
+/// Larger parts are a multiple of this, which all stores accept.
 const STEP: u64 = 1 << 20;
 
-/// How many parts of the usual size are under way at the same time. All of them are in memory.
+/// The number of concurrent parts, which are all in memory.
 const AT_ONCE: u64 = 4;
 
-/// The size of a file's parts where there may be so many.
+/// The size of a file's parts if the store has this limit.
 pub(super) fn part_size(length: u64, most_parts: u64) -> u64 {
     length.div_ceil(most_parts).next_multiple_of(STEP).max(PART)
 }
 
-/// How many parts of this size may be under way at the same time.
+/// The number of concurrent parts of this size.
 pub(super) fn at_once(size: u64) -> usize {
     (AT_ONCE * PART / size).max(1) as usize
 }

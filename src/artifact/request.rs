@@ -1,4 +1,4 @@
-//! What shall be brought, and where it lies.
+//! The data that a run needs.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use crate::artifact::local;
 use crate::artifact::uri::{ArtifactUri, Reference};
 use crate::redact::{shown_url, without_credentials};
 
-/// Something that shall be brought onto this machine.
+/// A parameter's data to download.
 #[derive(Clone)]
 pub(crate) struct DataRequest {
     pub parameter: String,
@@ -17,12 +17,12 @@ pub(crate) struct DataRequest {
     /// The URI without credentials.
     pub uri: String,
     pub(super) artifact_uri: ArtifactUri,
-    /// The name of the local file or directory, or a path; empty if it gets no directory of its own.
+    /// The name or relative path of the local file or directory; empty if the data goes directly to `param_N`.
     name: String,
 }
 
 impl DataRequest {
-    /// Checks a parameter's value. Nothing is asked of any server.
+    /// Checks a parameter's value, without requests.
     pub(crate) fn new(parameter: &str, position: usize, uri: &str) -> Result<Self, DataError> {
         let artifact_uri = artifact_uri_of(parameter, uri)?;
         Ok(Self {
@@ -34,7 +34,7 @@ impl DataRequest {
         })
     }
 
-    /// What the tracking store or the model registry has to be asked for.
+    /// The reference to resolve in the tracking store or model registry, if the URI is one.
     pub(crate) fn reference(&self) -> Option<&Reference> {
         match &self.artifact_uri {
             ArtifactUri::Reference(reference) => Some(reference),
@@ -42,7 +42,7 @@ impl DataRequest {
         }
     }
 
-    /// Takes the artifact URI or local path that its reference stands for, which may be another reference.
+    /// Replaces the reference by its artifact URI or local path, which may be another reference.
     pub(crate) fn resolve(&mut self, artifact_uri: &str) -> Result<(), DataError> {
         self.artifact_uri = match local::path_of(artifact_uri) {
             Some(path) => ArtifactUri::Local(path),
@@ -51,16 +51,16 @@ impl DataRequest {
         Ok(())
     }
 
-    /// What is wrong with a reference that leads to others without end.
+    /// The error for a loop of references.
     pub(crate) fn endless(&self) -> DataError {
         invalid(
             &self.parameter,
             &self.uri,
-            "it leads from one model to the next without end",
+            "it is a loop of references between models",
         )
     }
 
-    /// Its local path below the data's directory, which ends as the URI does, as in MLflow.
+    /// The local path in the data's directory, which ends like the URI, as in MLflow.
     pub(crate) fn path_in(&self, directory: &Path) -> PathBuf {
         let place = directory.join(format!("param_{}", self.position));
         match self.name.as_str() {
@@ -69,7 +69,7 @@ impl DataRequest {
         }
     }
 
-    /// Whether a page of HTML is what is asked for.
+    /// Whether the URI names an HTML page.
     pub(super) fn names_page(&self) -> bool {
         let name = self.name.to_ascii_lowercase();
         name.ends_with(".html") || name.ends_with(".htm")
@@ -93,13 +93,13 @@ fn artifact_uri_of(parameter: &str, uri: &str) -> Result<ArtifactUri, DataError>
         let (problem, hint) = match scheme.as_str() {
             "file" => (
                 format!("the file '{shown}' for the parameter '{parameter}' is on another machine"),
-                "for a file of this machine write three slashes: file:///directory/file",
+                "use three slashes for a local file: file:///DIRECTORY/FILE",
             ),
             _ => (
                 format!(
-                    "data behind '{scheme}:' cannot be had (parameter '{parameter}' is a path at '{shown}')"
+                    "'{scheme}:' URIs are not supported for downloads: '{shown}' for the parameter '{parameter}'"
                 ),
-                "pass a local path, or a URI that begins with http://, https:// or file:",
+                "use a local path or a URI such as https://…, s3://…, gs://…, abfss://…, sftp://… or runs:/…",
             ),
         };
         return Err(DataError::Address {
@@ -112,7 +112,7 @@ fn artifact_uri_of(parameter: &str, uri: &str) -> Result<ArtifactUri, DataError>
         return Err(invalid(
             parameter,
             &shown,
-            "it ends in no name that a file can have",
+            "it does not end with a valid file name",
         ));
     }
     Ok(artifact_uri)
@@ -120,18 +120,17 @@ fn artifact_uri_of(parameter: &str, uri: &str) -> Result<ArtifactUri, DataError>
 
 fn invalid(parameter: &str, shown: &str, reason: &str) -> DataError {
     DataError::Address {
-        problem: format!("'{shown}' for the parameter '{parameter}' is no valid address: {reason}"),
+        problem: format!("'{shown}' for the parameter '{parameter}' is not a valid address: {reason}"),
         hint: match reason {
-            PASSWORD_GIVEN => {
-                Some("leave the password out, and let `ssh-copy-id USER@HOST` bring your key to the server")
-            }
-            _ => shown.starts_with("http").then_some("check the host and the port"),
+            PASSWORD_GIVEN => Some(
+                "remove the password from the URI, and install your key on the server with `ssh-copy-id USER@HOST`",
+            ),
+            _ => shown.starts_with("http").then_some("check the host and port"),
         },
     }
 }
 
-/// A URI without credentials. What stands before an at sign is none in these schemes: a container, a
-/// bucket, or a profile's name.
+/// A URI without credentials. In these schemes the part before an at sign is a container, a bucket or a profile.
 pub(super) fn shown(uri: &str) -> String {
     let scheme = uri.split_once("://").map_or("", |(scheme, _)| scheme);
     match scheme.to_ascii_lowercase().as_str() {
@@ -209,7 +208,7 @@ mod tests {
         ] {
             let error = DataRequest::new("data", 0, uri).err().unwrap();
             assert!(
-                error.to_string().contains("is no valid address"),
+                error.to_string().contains("is not a valid address"),
                 "{uri}: {error}"
             );
         }

@@ -1,5 +1,5 @@
-//! `sftp://`: files of an SSH server. The `ssh` program makes the connection: it brings the user's keys,
-//! agent, configuration and known hosts.
+//! `sftp://`: files on an SSH server. The `ssh` program makes the connection, with the user's keys, agent,
+//! configuration and known hosts.
 
 use std::fmt::Display;
 use std::io::{self, SeekFrom};
@@ -24,16 +24,14 @@ use crate::http::{Fault, READ_TIMEOUT, SentFile};
 use crate::process::{Conversation, ProgramCall};
 
 const NAME: &str = "the SFTP server";
-/// How many files go over the connection at the same time.
+/// The most concurrent files on the connection.
 const MOST_FILES: usize = 4;
-/// How many answers a file that is read waits for. With more, a slow connection would have nothing of one
-/// file for too long.
+/// The number of pending reads for each file. With more, the other files could starve on a slow connection.
 const READ_AHEAD: usize = 8;
-/// How long a directory may take to be listed: a hundred names come with each answer.
+/// The timeout for listing a directory; each response has only a hundred names.
 const LISTING_TIME: Duration = Duration::from_secs(5 * 60);
 
-/// No password and no passphrase is ever asked for. The others undo what the configuration may say for work in a
-/// terminal, as the program `scp` does.
+/// Never ask for a password or passphrase. The other options override settings for interactive use, as `scp` does.
 const OPTIONS: [&str; 6] = [
     "BatchMode=yes",
     "ForwardX11=no",
@@ -50,11 +48,11 @@ pub(super) struct Sftp {
     files: Arc<Semaphore>,
 }
 
-/// A connection that the `ssh` program holds, which ends with this.
+/// The connection of a running `ssh` program, which stops when this value is dropped.
 struct Connection {
     sftp: SftpSession,
     _ssh: Conversation,
-    /// Its other end goes away with the streams. The library does not see to what is asked just then.
+    /// Closes with the streams. The library does not fail requests that are pending at that time.
     closed: watch::Receiver<()>,
     is_broken: AtomicBool,
 }
@@ -67,7 +65,7 @@ pub(super) struct Visit {
 }
 
 impl Sftp {
-    /// The server that the address names; nothing is sent.
+    /// The server of the address. This sends no requests.
     pub(super) fn new(address: &FileAddress) -> Self {
         Self {
             address: address.clone(),
@@ -76,7 +74,7 @@ impl Sftp {
         }
     }
 
-    /// What a person types after `ssh` to come to the server.
+    /// The arguments that a person types after `ssh`.
     fn destination(&self) -> String {
         let FileAddress { host, port, user, .. } = &self.address;
         let port = port.map_or_else(String::new, |port| format!("-p {port} "));
@@ -102,7 +100,7 @@ impl Sftp {
         let output = Arriving::holding(output, open);
         let config = Config {
             max_concurrent_reads: READ_AHEAD,
-            // What is waited for is measured here.
+            // The timeouts are here, not in the library.
             request_timeout_secs: u64::MAX,
             ..Config::default()
         };
@@ -148,7 +146,7 @@ impl FileServer for Sftp {
         };
         Ok(Visit {
             connection,
-            asker: format!("the login by `ssh {}`", self.destination()),
+            asker: format!("the login with `ssh {}`", self.destination()),
             files,
         })
     }
@@ -160,7 +158,7 @@ impl Visit {
             .await
     }
 
-    /// Gives up when the connection is closed, and takes note of one that is of no use any more.
+    /// Fails when the connection is closed, and remembers that it is unusable.
     async fn unless_closed<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let mut closed = self.connection.closed.clone();
         let done = tokio::select! {
@@ -177,7 +175,7 @@ impl Visit {
     fn problem(&self, error: Error) -> RepositoryError {
         match error {
             Error::Status(status) if status.status_code == StatusCode::NoSuchFile => {
-                RepositoryError::Missing(format!("{NAME} answered 2 ({})", status.error_message))
+                RepositoryError::Missing(format!("{NAME} returned 2 ({})", status.error_message))
             }
             Error::Status(status) => self.refusal(status.status_code, status.error_message),
             error => broken(error),
@@ -188,7 +186,7 @@ impl Visit {
         RepositoryError::refused(NAME, code as u16, Some(said), self.asker.clone())
     }
 
-    /// What a failed write means: the library puts the server's refusal into an error without its code.
+    /// Converts a write error: the library drops the code of the server's refusal.
     fn unwritten(&self, error: io::Error) -> RepositoryError {
         match error.get_ref().map(|inner| inner.downcast_ref::<Error>()) {
             Some(Some(inner)) => self.problem(inner.clone()),
@@ -212,7 +210,7 @@ impl FileSession for Visit {
         for found in self.unless_closed(listed).await? {
             let entry = match found.file_type() {
                 FileType::Dir | FileType::File => entry(found.metadata()),
-                // Links lead on.
+                // Follow symbolic links.
                 FileType::Symlink | FileType::Other => self.look(&found.path()).await?,
             };
             entries.push((found.file_name(), entry));
@@ -262,6 +260,6 @@ fn entry(about: Metadata) -> Option<Object> {
 }
 
 fn broken(reason: impl Display) -> RepositoryError {
-    let reason = format!("the connection to {NAME} broke ({reason})");
+    let reason = format!("the connection to {NAME} was lost ({reason})");
     RepositoryError::silent(Fault::Broken, reason)
 }

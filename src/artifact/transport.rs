@@ -1,4 +1,4 @@
-//! How the services of `opendal` send their requests: over this program's client and by its rules.
+//! Sends the requests of `opendal` with mlrun's HTTP client and rules.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,20 +14,19 @@ use crate::artifact::http_request::{HttpRequest, Service};
 use crate::artifact::repository::locked;
 use crate::http::{Content, innermost};
 
-/// Stands before a key that begins with a slash, which the library would drop. It never leaves this
-/// program.
+/// Marks a key that begins with a slash, which the library would drop. It is never sent.
 const MARK: char = '\u{F8FF}';
 
-/// The mark and the slash as a URL holds them.
+/// The mark and the slash in a URL.
 const MARKED_SLASHES: [(&str, &str); 2] = [("%EF%A3%BF%2F", "%2F"), ("%EF%A3%BF/", "/")];
 
-/// What a name in a listing follows, by the service.
+/// The texts before a name in a listing, depending on the service.
 const BEFORE_NAMES: [&str; 4] = ["<Key>", "<Name>", "\"name\":\"", "\"name\": \""];
 
 pub(super) fn path_of(key: &str) -> String {
     match key.starts_with('/') {
         true => format!("{MARK}{key}"),
-        // So it calls the whole bucket.
+        // The library's name for the whole bucket.
         false if key.is_empty() => "/".to_owned(),
         false => key.to_owned(),
     }
@@ -37,16 +36,16 @@ pub(super) fn key_of(path: &str) -> &str {
     path.strip_prefix(MARK).unwrap_or(path)
 }
 
-/// The way out for one operation of a service.
+/// The transport of one operation.
 #[derive(Clone)]
 pub(super) struct Call {
     service: Arc<dyn Service>,
-    /// An object's content that begins to arrive: the library hands on too little of its head.
+    /// The response with an object's content; the library passes on too few headers.
     answer: Arc<Mutex<Option<Response>>>,
 }
 
 impl Call {
-    /// A way out that requests are authorized for by this service.
+    /// A transport that authorizes requests with this service.
     pub(super) fn new(service: Arc<dyn Service>) -> Self {
         Self {
             service,
@@ -54,7 +53,7 @@ impl Call {
         }
     }
 
-    /// What the library's operations go by.
+    /// The context of the library's operations.
     pub(super) fn context(&self) -> OperationContext {
         OperationContext::new()
             .with_http_transport(HttpTransporter::new(self.clone()))
@@ -83,7 +82,7 @@ impl Call {
                 None => request.whole(service).await?,
             };
             if operation == Some(Operation::List) {
-                // Names that begin with a slash are marked.
+                // Mark names that begin with a slash.
                 let mut text = String::from_utf8_lossy(&bytes).into_owned();
                 for start in BEFORE_NAMES {
                     text = text.replace(&format!("{start}/"), &format!("{start}{MARK}/"));
@@ -108,7 +107,7 @@ fn url_of(uri: &http::Uri, service: &dyn Service) -> Result<Url> {
     Url::parse(&text).map_err(|error| RepositoryError::strange(service.name(), error))
 }
 
-/// What runs the parts that are put at the same time. The library ends a task by dropping its handle.
+/// Runs concurrent uploads of parts. The library cancels a task by dropping its handle.
 struct Tasks;
 
 impl Execute for Tasks {
@@ -126,12 +125,12 @@ impl HttpTransport for Call {
     }
 }
 
-/// A problem on its way through the library.
+/// Carries an error through the library.
 #[derive(Debug, thiserror::Error)]
 #[error("the store's refusal")]
 struct Carried(Mutex<Option<RepositoryError>>);
 
-/// What the transport said, or why the library cannot read the answer.
+/// The transport's error, or why the library cannot read the response.
 pub(super) fn problem(store: &'static str, error: opendal::Error) -> RepositoryError {
     let mut link = std::error::Error::source(&error);
     while let Some(source) = link {

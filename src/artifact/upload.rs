@@ -1,4 +1,4 @@
-//! Files for the artifacts of a run.
+//! Uploads to the artifacts of a run.
 
 use std::path::Path;
 use std::pin::pin;
@@ -10,11 +10,11 @@ use crate::artifact::error::{DataError, RepositoryError};
 use crate::artifact::uri::{ArtifactUri, open_repository};
 use crate::artifact::{DataContext, hdfs, local};
 
-/// How long it is tried to remove what a failed upload has left behind: the run is about to end.
+/// The time limit for cleaning up after a failed upload, because the run is about to end.
 const REMOVAL_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Puts a local file of any size below an artifact URI, under this path, where it appears when it is whole. Gives up
-/// with what `given_up` gave once that is ready. What a failed upload has sent is removed.
+/// Uploads a file of any size to this path below an artifact URI. It appears when it is complete. Stops when
+/// `given_up` is ready, and gives its value. The parts of a failed upload are removed.
 pub async fn upload<G>(
     artifact_uri: &str,
     path: &str,
@@ -55,7 +55,7 @@ pub async fn upload<G>(
         if let Err(problem) = removed
             && !matches!(problem, RepositoryError::Missing(_))
         {
-            tracing::warn!("what has been uploaded of '{path}' cannot be removed: {problem}");
+            tracing::warn!("cannot remove the incomplete upload of '{path}': {problem}");
         }
     }
     outcome

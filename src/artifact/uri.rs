@@ -1,4 +1,4 @@
-//! Which place a URI names, and how it is reached.
+//! Parses artifact URIs and opens their stores.
 
 use std::path::PathBuf;
 
@@ -18,29 +18,29 @@ use crate::artifact::sftp::Sftp;
 use crate::http::ServerAccess;
 use crate::python_paths::{quote_part, split_authority, unquote};
 
-/// What stores are reached with beyond what the environment says of them.
+/// The tracking store's access for artifact stores, in addition to the environment's settings.
 #[derive(Clone, Default)]
 pub struct DataContext {
-    /// The tracking server, where one keeps the tracking store.
+    /// The tracking server, if the tracking store is one.
     pub server: Option<ServerAccess>,
-    /// The `databricks` URI of the tracking store, where that is one.
+    /// The `databricks` URI of the tracking store, if it has one.
     pub databricks: Option<String>,
 }
 
-/// A URI that stands for the artifact URI of something in the tracking store or the model registry.
+/// A reference to artifacts in the tracking store or the model registry.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Reference {
     /// `runs:/<run id>/<path>`.
     Run {
         run_id: String,
-        /// The path among its artifacts; may be empty.
+        /// The path in its artifacts; may be empty.
         path: String,
     },
     /// `models:/<model>/<path>`.
     Model {
         /// `name/version`, `name/stage`, `name/latest`, `name@alias` or the id of a logged model.
         model: String,
-        /// The path among its artifacts; may be empty.
+        /// The path in its artifacts; may be empty.
         path: String,
     },
 }
@@ -50,17 +50,17 @@ impl Reference {
         let path = path_without_host(rest)?;
         let (run_id, path) = path.split_once('/').unwrap_or((path, ""));
         if run_id.is_empty() {
-            return Err("it must be runs:/<run id>/<path>".to_owned());
+            return Err("write runs:/RUN_ID/PATH".to_owned());
         }
         let (run_id, path) = (run_id.to_owned(), path.to_owned());
         Ok(Self::Run { run_id, path })
     }
 }
 
-/// Whose storage a URI names, if its clients find the way in by variables and files.
+/// The cloud of a URI, if its credentials are in variables and files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Storage {
-    /// Amazon's S3, or what answers as that does.
+    /// Amazon S3, or a compatible service.
     S3,
     Google,
     Azure,
@@ -68,7 +68,7 @@ pub(crate) enum Storage {
 }
 
 impl Storage {
-    /// Nothing for all other places.
+    /// `None` for all other places.
     pub(crate) fn of(uri: &str) -> Option<Self> {
         match ArtifactUri::parse(uri).ok()?? {
             ArtifactUri::S3(_) => Some(Self::S3),
@@ -83,37 +83,37 @@ impl Storage {
 /// The scheme of a view of several Hadoop file systems.
 const VIEW: &str = "viewfs";
 
-/// What a URI names that data can be had from.
+/// A supported URI.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum ArtifactUri {
-    /// A file on a web server. The URL may hold credentials.
+    /// A file on a web server. The URL may contain credentials.
     Web(Url),
-    /// An artifact of a tracking server that a web address names. The URL may hold credentials.
+    /// An artifact of a tracking server by its web address. The URL may contain credentials.
     WebArtifacts { server: Url, path: String },
-    /// An artifact of the tracking server, or of the one that is named.
+    /// An artifact of the tracking server, or of the server in the URI.
     Artifacts { host: Option<String>, path: String },
-    /// An object of a bucket, or the beginning of the names of many.
+    /// An object in a bucket, or a prefix of names.
     S3(S3Uri),
-    /// The same of Google's storage.
+    /// An object in Google Cloud Storage, or a prefix of names.
     Gcs { bucket: String, key: String },
-    /// A blob of a container in Azure, or the beginning of the names of many.
+    /// A blob in an Azure container, or a prefix of names.
     Azure(AzureUri),
-    /// A file or directory of an FTP server. The address may hold credentials.
+    /// A file or directory on an FTP server. The address may contain credentials.
     Ftp(FileAddress),
-    /// A file or directory of an SSH server.
+    /// A file or directory on an SSH server.
     Sftp(FileAddress),
-    /// A file or directory of a Hadoop file system, or of a view of several.
+    /// A file or directory in a Hadoop file system, or in a view of several.
     Hdfs(String),
-    /// A file or directory of a Databricks workspace, of the named profile or the default one.
+    /// A file or directory in the Databricks workspace of this profile, or the default one.
     Dbfs { profile: Option<String>, path: String },
-    /// What a run of the tracking store, or a model of the model registry, has among its artifacts.
+    /// An artifact of a run in the tracking store, or of a model in the model registry.
     Reference(Reference),
-    /// A file or directory of this machine, which is copied.
+    /// A local file or directory, which is copied.
     Local(PathBuf),
 }
 
 impl ArtifactUri {
-    /// Reads a URI. Nothing for a scheme that is none of these.
+    /// Parses a URI; `None` for an unsupported scheme.
     pub(super) fn parse(text: &str) -> Result<Option<Self>, String> {
         let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
         let scheme = scheme.to_ascii_lowercase();
@@ -127,7 +127,7 @@ impl ArtifactUri {
             }
             scheme @ ("s3" | "s3a" | "s3n" | "r2" | "b2") => Self::S3(S3Uri::parse(scheme, rest)?),
             "gs" => Self::of_bucket(rest)?,
-            // Only the second interface decodes what the URI holds.
+            // Only the second interface decodes the URI.
             "wasb" | "wasbs" => Self::Azure(AzureUri::parse(rest)?),
             "abfs" | "abfss" => {
                 let rest = unquote(rest);
@@ -137,7 +137,7 @@ impl ArtifactUri {
             "sftp" => Self::Sftp(FileAddress::parse(&scheme, rest)?.for_ssh()?),
             "hdfs" | VIEW => {
                 if !split_authority(rest).1.starts_with('/') {
-                    return Err("it names no path".to_owned());
+                    return Err("it contains no path".to_owned());
                 }
                 Self::Hdfs(format!("{scheme}:{rest}"))
             }
@@ -161,10 +161,10 @@ impl ArtifactUri {
     fn of_bucket(rest: &str) -> Result<Self, String> {
         let (bucket, key) = split_authority(rest);
         if bucket.is_empty() {
-            return Err("it names no bucket".to_owned());
+            return Err("it contains no bucket".to_owned());
         }
         if bucket.contains(['@', ':']) {
-            return Err("credentials cannot stand in it".to_owned());
+            return Err("it must not contain credentials".to_owned());
         }
         Ok(Self::Gcs {
             bucket: bucket.to_owned(),
@@ -175,12 +175,12 @@ impl ArtifactUri {
     fn of_workspace(rest: &str) -> Result<Self, String> {
         let (authority, path) = split_authority(rest);
         let profile = match authority {
-            "" if !path.starts_with('/') => return Err("a slash must follow the colon".to_owned()),
+            "" if !path.starts_with('/') => return Err("the colon must be followed by a slash".to_owned()),
             "" => None,
             "databricks" | "@databricks" => Some("databricks".to_owned()),
             authority => {
                 let profile = authority.strip_suffix("@databricks");
-                let profile = profile.ok_or("its host must be databricks or <profile>@databricks")?;
+                let profile = profile.ok_or("its host must be databricks or PROFILE@databricks")?;
                 Some(format!("databricks://{profile}"))
             }
         };
@@ -190,14 +190,14 @@ impl ArtifactUri {
 
     pub(super) fn name(&self) -> String {
         let path = match self {
-            // The URL's parser has resolved parts such as `..`, however they are written.
+            // The URL parser has resolved parts such as `..`, in all spellings.
             Self::Web(url) => return last_named_part(url.path()).unwrap_or("download").to_owned(),
             Self::WebArtifacts { path, .. } => {
                 let name = last_named_part(path).unwrap_or_default();
                 return quote_part(name).to_string();
             }
             Self::Reference(Reference::Model { path, .. }) => return path.clone(),
-            // No URI is read as one.
+            // Never the result of parsing a URI.
             Self::Local(_) => return String::new(),
             Self::S3(place) => &place.key,
             Self::Azure(place) => &place.key,
@@ -212,24 +212,24 @@ impl ArtifactUri {
     }
 }
 
-/// `/path` or `///path`, as it stands after the scheme; a host would be another tracking store.
+/// Reads `/path` or `///path`, the part after the scheme. A host would be another tracking store.
 fn path_without_host(rest: &str) -> Result<&str, String> {
     let path = rest.strip_prefix("//").unwrap_or(rest);
     match path.strip_prefix('/') {
         Some(path) => Ok(path),
         None if rest.starts_with("//") => {
-            Err("another store than the tracking store cannot be named".to_owned())
+            Err("it must not contain a host; only the current tracking store is supported".to_owned())
         }
-        None => Err("a slash must follow the colon".to_owned()),
+        None => Err("the colon must be followed by a slash".to_owned()),
     }
 }
 
-/// `name/version`, `name@alias` or `m-id`, and the path that follows it.
+/// Splits `name/version`, `name@alias` or `m-id` from the path after it.
 fn split_model(text: &str) -> Result<(String, String), String> {
     let text = text.trim_end_matches('/');
     let name = text.split('/').next().unwrap_or_default();
     if text.is_empty() {
-        return Err("it must be models:/<name>/<version> or models:/<name>@<alias>".to_owned());
+        return Err("write models:/NAME/VERSION or models:/NAME@ALIAS".to_owned());
     }
     let slash = text.match_indices('/').nth(usize::from(!name.contains('@')));
     let (model, path) = slash.map_or((text, ""), |(at, _)| (&text[..at], &text[at + 1..]));
@@ -250,7 +250,7 @@ pub(super) fn open_repository(
         ArtifactUri::Azure(place) => Azure::open(place)?,
         ArtifactUri::Ftp(address) => Box::new(FileTree::new(Ftp::new(address), &address.path)),
         ArtifactUri::Sftp(address) => Box::new(FileTree::new(Sftp::new(address), &address.path)),
-        // What a view is made of stands in Hadoop's own configuration.
+        // A view is defined in Hadoop's configuration, which only the program reads.
         ArtifactUri::Hdfs(uri) if uri.starts_with(VIEW) => return Err(hdfs::program_missing()),
         ArtifactUri::Hdfs(uri) => {
             let (_, rest) = uri.split_once(':').unwrap_or_default();
@@ -276,8 +276,8 @@ pub(super) fn open_repository(
     })
 }
 
-/// The tracking server's own access where the address is one of its own, else one with the
-/// credentials of the URL or of a netrc file.
+/// The tracking server's access if the address is on that server, otherwise an access with the credentials of the URL
+/// or a netrc file.
 fn web_access(server: &Url, context: &DataContext) -> Result<ServerAccess> {
     if let Some(access) = &context.server
         && access.url.origin() == server.origin()

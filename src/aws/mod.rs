@@ -1,9 +1,9 @@
-//! What calls of Amazon's services need: who asks, in which region, and the signature.
+//! Credentials, regions and signatures for Amazon's services.
 //!
-//! The variables, files and services that credentials come from, and their order, are those of
-//! Amazon's Python library, which MLflow uses. Signatures and the services that lend keys are the crate
-//! `reqsign`'s; the order, the profiles and the roles are ours, since it knows neither chains of roles nor
-//! other addresses of the token service, and does not say where keys come from.
+//! Credentials are found in the same variables, files and services, and in the same order, as in Amazon's Python
+//! library, which MLflow uses. The crate `reqsign` makes the signatures and calls the credential services. The
+//! order, profiles and roles are ours, because `reqsign` supports neither chains of roles nor other addresses of the
+//! token service, and does not say where keys were found.
 
 mod provider;
 mod services;
@@ -25,15 +25,15 @@ use crate::http::ClientError;
 
 type Result<T, E = AwsError> = std::result::Result<T, E>;
 
-/// Why there are no credentials, or no signature. No variant holds a credential.
+/// Why there are no credentials or no signature. No variant contains a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum AwsError {
-    #[error("no AWS credentials were found: {}", .tried.join("; "))]
+    #[error("no AWS credentials found: {}", .tried.join("; "))]
     NotFound {
-        /// What was tried, and what came of it.
+        /// The places that were tried, with the results.
         tried: Vec<String>,
     },
-    /// A place that was asked for gives none that can be used.
+    /// The chosen place has no usable credentials.
     #[error("{what}")]
     Unusable {
         what: String,
@@ -72,7 +72,7 @@ impl AwsError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::NotFound { .. } => {
-                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile in AWS_PROFILE"
+                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or set AWS_PROFILE to a profile"
             }
             Self::Unusable { hint, .. } => (*hint)?,
             Self::Client(error) => return error.hint(),
@@ -81,13 +81,13 @@ impl AwsError {
     }
 }
 
-/// The address of a service in a region, which is in a domain of its own in China.
+/// The address of a service in a region. China has a separate domain.
 pub(crate) fn regional_address(service: &str, region: &str) -> String {
     let country = if region.starts_with("cn-") { ".cn" } else { "" };
     format!("https://{service}.{region}.amazonaws.com{country}/")
 }
 
-/// The text of the first element of this name in an answer.
+/// The text of the first XML element with this name.
 pub(crate) fn element(answer: &str, name: &str) -> Option<String> {
     let mut reader = Reader::from_str(answer);
     loop {
@@ -102,7 +102,7 @@ pub(crate) fn element(answer: &str, name: &str) -> Option<String> {
     }
 }
 
-/// The code and message in a refusal, which Azure's and Google's storage write in the same way.
+/// The code and message of an XML error, whose format Azure's and Google's storage share.
 pub(crate) fn refusal(answer: &str) -> Option<String> {
     let code = element(answer, "Code")?;
     Some(

@@ -1,4 +1,4 @@
-//! Where credentials are looked for, one place after the other.
+//! The search for credentials, one place after another.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::env_vars;
 use crate::process::ProgramCall;
 use crate::redact::Secret;
 
-/// More roles in a row than anybody has; a row that is longer leads back to itself.
+/// The limit for chained roles; a longer chain is probably a loop.
 const MOST_ROLES: usize = 8;
 
-/// Finds credentials, keeps them, and finds new ones when they end.
+/// Finds credentials, caches them, and finds new ones when they expire.
 #[derive(Clone)]
 pub(crate) struct CredentialsProvider {
     settings: Arc<AwsSettings>,
@@ -36,7 +36,7 @@ impl CredentialsProvider {
         &self.settings
     }
 
-    /// Credentials that are still good for a while.
+    /// Credentials that do not expire soon.
     pub(crate) async fn credentials(&self) -> Result<Credentials> {
         let mut found = self.found.lock().await;
         if let Some(credentials) = found.as_ref().filter(|credentials| credentials.are_fresh()) {
@@ -53,7 +53,7 @@ impl AwsSettings {
             Ok(credentials) => return Ok(credentials),
             Err(reason) => tried.push(reason),
         }
-        // Only a profile with a role comes before the identity that variables name.
+        // Only a profile with a role has precedence over the web identity in the variables.
         if self.of_profile("role_arn").is_none()
             && let (token_file @ Some(_), Some(arn)) = (
                 self.variable(env_vars::AWS_WEB_IDENTITY_TOKEN_FILE),
@@ -73,14 +73,14 @@ impl AwsSettings {
             if let Some(credentials) = self.of_profile_named(profile, MOST_ROLES).await? {
                 return Ok(credentials);
             }
-            tried.push(format!("the profile '{profile}' has none"));
+            tried.push(format!("the profile '{profile}' has no credentials"));
         } else if self.is_profile_asked {
             return Err(AwsError::with_hint(
-                format!("there is no AWS profile '{profile}' in {places}"),
-                "name another one in AWS_PROFILE, or make it with `aws configure`",
+                format!("no AWS profile '{profile}' in {places}"),
+                "set AWS_PROFILE to another profile, or create this one with `aws configure --profile NAME`",
             ));
         } else {
-            tried.push(format!("there is no profile in {places}"));
+            tried.push(format!("no default profile in {places}"));
         }
         tried.push(format!("{} is not set", env_vars::AWS_WEB_IDENTITY_TOKEN_FILE));
         if let Some(credentials) = services::of_container(self).await? {
@@ -93,20 +93,20 @@ impl AwsSettings {
         Err(AwsError::NotFound { tried })
     }
 
-    /// The keys in the variables; the text says why there are none.
+    /// The keys in the variables; the error says why there are none.
     fn keys_of_variables(&self) -> Result<Credentials, String> {
         let (id, secret) = (env_vars::AWS_ACCESS_KEY_ID, env_vars::AWS_SECRET_ACCESS_KEY);
         let access_key_id = self.variable(id).ok_or_else(|| format!("{id} is not set"))?;
         let secret_access_key = self.variable(secret);
         let secret_access_key =
-            secret_access_key.ok_or_else(|| format!("{secret} is not set beside {id}"))?;
+            secret_access_key.ok_or_else(|| format!("{id} is set, but {secret} is not"))?;
         let token = self
             .variable(env_vars::AWS_SESSION_TOKEN)
             .or_else(|| self.variable(env_vars::AWS_SECURITY_TOKEN));
         Ok(keys(access_key_id, secret_access_key, token, id.to_owned()))
     }
 
-    /// What a profile gives: a role, single sign-on, keys, or a program's answer.
+    /// The credentials of a profile: by a role, single sign-on, keys, or a program.
     async fn of_profile_named(&self, profile: &str, roles_left: usize) -> Result<Option<Credentials>> {
         if let Some(arn) = self.setting(profile, "role_arn") {
             return self.role_of_profile(profile, arn, roles_left).await.map(Some);
@@ -138,18 +138,18 @@ impl AwsSettings {
         }
         if get("mfa_serial").is_some() {
             return Err(unusable(
-                "its role asks for a one-time code; get keys with `aws sts get-session-token` \
-                 and set them as variables",
+                "its role requires a one-time code (mfa_serial); get keys with `aws sts get-session-token` \
+                and set them in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN",
             ));
         }
         let asker = match (get("source_profile"), get("credential_source")) {
-            // A role may lie upon the keys of its own profile.
+            // A role may use the keys of its own profile.
             (Some(name), _) if name == profile => self.keys_of_profile(profile),
             (Some(name), _) if !self.has_profile(name) => {
-                return Err(unusable(&format!("there is no source_profile '{name}'")));
+                return Err(unusable(&format!("its source_profile '{name}' does not exist")));
             }
             (Some(_), _) if roles_left == 0 => {
-                return Err(unusable("its source_profile leads back to itself"));
+                return Err(unusable("its source_profile refers back to itself"));
             }
             (Some(name), _) => Box::pin(self.of_profile_named(name, roles_left - 1)).await?,
             (None, Some("EcsContainer")) => services::of_container(self).await?,
@@ -159,15 +159,15 @@ impl AwsSettings {
                 Some(found.map_err(|why| unusable(&why))?)
             }
             (None, Some(source)) => {
-                return Err(unusable(&format!("credential_source '{source}' is unknown")));
+                return Err(unusable(&format!("unknown credential_source '{source}'")));
             }
             (None, None) => {
                 return Err(unusable(
-                    "it has a role_arn without source_profile, credential_source or web_identity_token_file",
+                    "it has a role_arn, but no source_profile, credential_source or web_identity_token_file",
                 ));
             }
         };
-        let asker = asker.ok_or_else(|| unusable("what its role is asked with has no keys"))?;
+        let asker = asker.ok_or_else(|| unusable("no credentials found for assuming its role"))?;
         role.assume(self, Some(&asker)).await
     }
 
@@ -192,12 +192,12 @@ fn keys(id: &str, secret: &str, token: Option<&str>, source: String) -> Credenti
     }
 }
 
-/// Runs the program of a profile, which is no shell command, and reads the keys that it writes.
+/// Runs a profile's `credential_process`, which is not a shell command, and reads the keys in its output.
 async fn from_process(profile: &str, command: &str) -> Result<Credentials> {
     let what = format!("the credential_process of the AWS profile '{profile}'");
     let unusable = |reason: &str| AwsError::new(format!("{what} cannot be used: {reason}"));
     let words = shlex::split(command).filter(|words| !words.is_empty());
-    let words = words.ok_or_else(|| unusable("it is not a valid command"))?;
+    let words = words.ok_or_else(|| unusable("not a valid command"))?;
     let captured = ProgramCall::new(&words[0]).arguments(&words[1..]).capture().await;
     let captured = captured.map_err(|error| AwsError::caused(format!("{what} failed"), error))?;
     let answer: Value = serde_json::from_slice(&captured.stdout).unwrap_or_default();
@@ -207,10 +207,12 @@ async fn from_process(profile: &str, command: &str) -> Result<Credentials> {
         part("AccessKeyId"),
         part("SecretAccessKey"),
     ) else {
-        return Err(unusable("its output is not a JSON object with keys"));
+        return Err(unusable("its output is not a JSON object with credentials"));
     };
     if version != 1 {
-        return Err(unusable(&format!("it answers in version {version} instead of 1")));
+        return Err(unusable(&format!(
+            "its output has Version {version} instead of 1"
+        )));
     }
     let expires = part("Expiration").and_then(|text| text.parse().ok());
     Ok(Credentials {

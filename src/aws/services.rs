@@ -1,4 +1,4 @@
-//! Keys that services lend: a container's, the instance's metadata, single sign-on, and the security token
+//! Temporary keys from services: the container's, the instance's metadata, single sign-on, and the security token
 //! service (STS) for roles.
 
 use std::path::PathBuf;
@@ -21,10 +21,10 @@ use crate::http::{READ_TIMEOUT, client, innermost, local_client};
 const CONTAINER_HOST: &str = "http://169.254.170.2";
 const CONTAINER_TIMEOUT: Duration = Duration::from_secs(5);
 const INSTANCE_HOST: &str = "http://169.254.169.254";
-/// How long the instance's metadata may take, unless `AWS_METADATA_SERVICE_TIMEOUT` says otherwise.
+/// The default timeout for the instance's metadata (`AWS_METADATA_SERVICE_TIMEOUT` overrides it).
 const INSTANCE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Keys from the container's service, if a variable names one.
+/// Keys from the container's service, if a variable has its address.
 pub(super) async fn of_container(settings: &AwsSettings) -> Result<Option<Credentials>> {
     let (relative, full) = (
         env_vars::AWS_CONTAINER_CREDENTIALS_RELATIVE_URI,
@@ -43,18 +43,18 @@ pub(super) async fn of_container(settings: &AwsSettings) -> Result<Option<Creden
     }
     let context = Sender::new(local_client(CONTAINER_TIMEOUT)?).context();
     let refused = |reason| {
-        let service = "the container's credentials service";
-        AwsError::new(format!("{service} gave no credentials for {name}: {reason}"))
+        let service = "the container credentials service";
+        AwsError::new(format!("{service} ({name}) returned no credentials: {reason}"))
     };
     let keys = ask(provider, &context).await.map_err(refused)?;
     Ok(Some(Credentials::found(keys, "the container's role".to_owned())))
 }
 
-/// Keys from the instance's metadata; the text says why there are none.
+/// Keys from the instance's metadata; the error says why there are none.
 pub(super) async fn of_instance(settings: &AwsSettings) -> Result<Credentials, String> {
     let disabled = env_vars::AWS_EC2_METADATA_DISABLED;
     if is_true(settings.variable(disabled)) {
-        return Err(format!("the instance's metadata is switched off by {disabled}"));
+        return Err(format!("{disabled} disables the instance metadata"));
     }
     let host = settings
         .variable(env_vars::AWS_EC2_METADATA_SERVICE_ENDPOINT)
@@ -64,7 +64,7 @@ pub(super) async fn of_instance(settings: &AwsSettings) -> Result<Credentials, S
         .variable(env_vars::AWS_METADATA_SERVICE_TIMEOUT)
         .and_then(|value| value.parse().ok())
         .map_or(INSTANCE_TIMEOUT, Duration::from_secs);
-    let none = |reason: String| format!("the instance's metadata gives none ({reason})");
+    let none = |reason: String| format!("no credentials in the instance metadata ({reason})");
     let client = local_client(timeout).map_err(|error| none(error.to_string()))?;
     let sender = Sender::new(client).once();
     let provider = IMDSv2CredentialProvider::new().with_endpoint(host);
@@ -73,7 +73,7 @@ pub(super) async fn of_instance(settings: &AwsSettings) -> Result<Credentials, S
     Ok(Credentials::found(keys, source))
 }
 
-/// Keys for who has logged in with `aws sso login`, if the profile is made for that.
+/// Keys of an `aws sso login`, if the profile is configured for that.
 pub(super) async fn of_sign_on(settings: &AwsSettings, profile: &str) -> Result<Option<Credentials>> {
     let get = |key: &str| settings.setting(profile, key);
     let (Some(account), Some(role)) = (get("sso_account_id"), get("sso_role_name")) else {
@@ -82,7 +82,7 @@ pub(super) async fn of_sign_on(settings: &AwsSettings, profile: &str) -> Result<
     let unusable = |reason: &str| AwsError::of_profile(profile, reason);
     let session = get("sso_session");
     if let Some(name) = session.filter(|name| settings.heading("sso-session", name).is_none()) {
-        return Err(unusable(&format!("there is no sso-session '{name}'")));
+        return Err(unusable(&format!("its sso_session '{name}' does not exist")));
     }
     let setting = |key: &str| {
         let of_session = session.and_then(|name| settings.configured("sso-session", name, key));
@@ -96,7 +96,7 @@ pub(super) async fn of_sign_on(settings: &AwsSettings, profile: &str) -> Result<
         str::to_owned,
     );
     let address = address.trim_end_matches('/');
-    // The login's file is named after the session, or the start URL of a profile without one.
+    // The login's file is named after the session, or the start URL of a profile without a session.
     let provider = SSOCredentialProvider::new()
         .with_account_id(account)
         .with_role_name(role)
@@ -118,7 +118,7 @@ pub(super) async fn of_sign_on(settings: &AwsSettings, profile: &str) -> Result<
     let name = format!("the AWS profile '{profile}'");
     let keys = ask(provider, &context).await.map_err(|reason| {
         AwsError::with_hint(
-            format!("AWS single sign-on gave no credentials for {name}: {reason}"),
+            format!("AWS single sign-on returned no credentials for {name}: {reason}"),
             "log in again with `aws sso login`",
         )
     })?;
@@ -126,13 +126,13 @@ pub(super) async fn of_sign_on(settings: &AwsSettings, profile: &str) -> Result<
     Ok(Some(Credentials::found(keys, source)))
 }
 
-/// What the provider gives; the text says why it gives nothing.
+/// The provider's keys; the error says why there are none.
 async fn ask(
     provider: impl ProvideCredential<Credential = Credential>,
     context: &Context,
 ) -> Result<Credential, String> {
     match provider.provide_credential(context).await {
-        Ok(keys) => keys.ok_or_else(|| "it has none".to_owned()),
+        Ok(keys) => keys.ok_or_else(|| "it has no credentials".to_owned()),
         Err(error) => Err(innermost(&error)),
     }
 }
@@ -143,12 +143,12 @@ struct Login;
 impl FileRead for Login {
     async fn file_read(&self, path: &str) -> reqsign::Result<Vec<u8>> {
         let text = String::from_utf8_lossy(&std::fs::read(path)?).into_owned();
-        // So old versions of `aws` end a time.
+        // Old versions of `aws` write times like this.
         Ok(text.replace("UTC\"", "Z\"").into_bytes())
     }
 }
 
-/// A role that somebody shall have.
+/// A role to assume.
 #[derive(Default)]
 pub(super) struct Role<'a> {
     pub(super) arn: &'a str,
@@ -156,12 +156,12 @@ pub(super) struct Role<'a> {
     pub(super) external_id: Option<&'a str>,
     /// In seconds.
     pub(super) duration: Option<&'a str>,
-    /// The file with the identity provider's token of who asks, if it is not somebody with keys.
+    /// The file with the identity provider's token, if the role is not assumed with keys.
     pub(super) token_file: Option<&'a str>,
 }
 
 impl Role<'_> {
-    /// Asks for the role's keys, with those of who asks.
+    /// Gets the role's keys, signed with the caller's keys or by the token.
     pub(super) async fn assume(
         &self,
         settings: &AwsSettings,
@@ -169,8 +169,8 @@ impl Role<'_> {
     ) -> Result<Credentials> {
         let role = format!("the role '{}'", self.arn);
         let refused = |reason: &str| {
-            let service = "Amazon's security token service (STS)";
-            AwsError::new(format!("{service} gave no credentials for {role}: {reason}"))
+            let service = "AWS STS";
+            AwsError::new(format!("{service} returned no credentials for {role}: {reason}"))
         };
         let token = self.token_file.map(|file| {
             let text = std::fs::read_to_string(file);
@@ -198,10 +198,10 @@ impl Role<'_> {
         let status = answer.status();
         let text = answer.text().await.map_err(broken)?;
         if !status.is_success() {
-            let reason = refusal(&text).unwrap_or_else(|| format!("it answered {status}"));
+            let reason = refusal(&text).unwrap_or_else(|| format!("it returned {status}"));
             return Err(refused(&reason));
         }
-        let part = |name: &str| element(&text, name).ok_or_else(|| refused("its answer holds no keys"));
+        let part = |name: &str| element(&text, name).ok_or_else(|| refused("its response contains no keys"));
         let keys = Credential {
             access_key_id: part("AccessKeyId")?,
             secret_access_key: part("SecretAccessKey")?,

@@ -1,4 +1,4 @@
-//! The settings of Amazon's services: from variables first, then from the profile in `~/.aws/credentials` and
+//! The settings for Amazon's services, from variables, then from the profile in `~/.aws/credentials` and
 //! `~/.aws/config`.
 
 use std::collections::HashMap;
@@ -10,23 +10,23 @@ use crate::http::Verification;
 use crate::ini::IniFile;
 use crate::python_paths::expand_user;
 
-/// The region where nothing names one.
+/// The region if none is configured.
 const DEFAULT_REGION: &str = "us-east-1";
 
-/// What the environment and the files say, read once. Some of it is secret, so it is no `Debug`.
+/// The settings of the environment and the files. Not `Debug`, because some are secret.
 pub struct AwsSettings {
     variables: HashMap<&'static str, String>,
     credentials: IniFile,
     config: IniFile,
-    /// The two files, for a person.
+    /// The two files, for messages.
     pub(super) places: String,
-    /// The profile's name, and whether someone asked for it.
+    /// The profile's name, and whether a variable chose it.
     pub(super) profile: String,
     pub(super) is_profile_asked: bool,
 }
 
 impl AwsSettings {
-    /// Reads the variables and the two files. A file that is missing is an empty one.
+    /// Reads the variables and the two files. A missing file counts as empty.
     pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
         let home = PathBuf::from(variable(env_vars::HOME).unwrap_or_default());
         let read = |name: &str, file: &str| {
@@ -55,7 +55,7 @@ impl AwsSettings {
         })
     }
 
-    /// The value of a variable that is set and not empty.
+    /// The value of a variable, if it is set and not empty.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
     }
@@ -66,7 +66,7 @@ impl AwsSettings {
             Some([first, rest @ ..]) => first == kind && rest.join(" ") == name,
             _ => false,
         };
-        // `[default]` needs no word before it, and gives way to `[profile default]`.
+        // `[default]` may omit the word, and `[profile default]` has precedence.
         let is_plain = |heading: &&str| kind == "profile" && name == "default" && *heading == name;
         let mut names = self.config.names();
         names.find(is_it).or_else(|| self.config.names().find(is_plain))
@@ -81,31 +81,31 @@ impl AwsSettings {
         self.credentials.section(name).is_some() || self.heading("profile", name).is_some()
     }
 
-    /// A setting of the profile of this name, from the credentials file first.
+    /// A setting of this profile; the credentials file has precedence.
     pub(super) fn setting(&self, profile: &str, key: &str) -> Option<&str> {
         let value = self.credentials.value(profile, key).map(without_comment);
         value.or_else(|| self.configured("profile", profile, key))
     }
 
-    /// A setting of the profile.
+    /// A setting of the chosen profile.
     pub fn of_profile(&self, key: &str) -> Option<&str> {
         self.setting(&self.profile, key)
     }
 
-    /// The region, where something names one.
+    /// The region, if one is configured.
     pub fn named_region(&self) -> Option<&str> {
         self.variable(env_vars::AWS_DEFAULT_REGION)
             .or_else(|| self.variable(env_vars::AWS_REGION))
             .or_else(|| self.of_profile("region"))
     }
 
-    /// The region.
+    /// The region, or the default one.
     pub fn region(&self) -> &str {
         self.named_region().unwrap_or(DEFAULT_REGION)
     }
 
-    /// The address of a service (`s3`, `sts`, `sso`), if it is not Amazon's own: from the variable for the
-    /// service, the one for all, the `services` section that the profile names, or the profile.
+    /// A configured address of a service (`s3`, `sts`, `sso`): from the service's variable, the variable for all
+    /// services, the profile's `services` section, or the profile.
     pub fn endpoint_url(&self, service: &str) -> Option<&str> {
         let ignored = self.of_profile("ignore_configured_endpoint_urls");
         if is_true(self.variable(env_vars::AWS_IGNORE_CONFIGURED_ENDPOINT_URLS)) || is_true(ignored) {
@@ -130,7 +130,7 @@ pub(super) fn is_true(value: Option<&str>) -> bool {
     value.is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
-/// A comment after a value begins with white space and a number sign or semicolon.
+/// Removes a comment, which begins with white space and `#` or `;`.
 fn without_comment(value: &str) -> &str {
     let mut signs = value.match_indices(['#', ';']);
     let comment = signs.find(|(at, _)| value[..*at].ends_with(char::is_whitespace));

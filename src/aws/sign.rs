@@ -1,4 +1,4 @@
-//! Credentials, and the signatures that are made with them.
+//! Credentials and signatures.
 
 use std::fmt::Display;
 use std::time::{Duration, SystemTime};
@@ -16,35 +16,35 @@ use crate::http::signing::head_of;
 use crate::python_paths::{UNRESERVED_PATH, quote, quote_part};
 use crate::redact::Secret;
 
-/// Credentials that end within this time are replaced before they are used.
+/// Credentials that expire within this time are replaced.
 const SPARE_TIME: Duration = Duration::from_secs(120);
 
-/// The keys that requests are signed with.
+/// The keys for signing requests.
 #[derive(Clone)]
 pub struct Credentials {
     /// The key's public half.
     pub access_key_id: String,
     /// The key's secret half.
     pub secret_access_key: Secret,
-    /// What goes with keys that are lent for some time.
+    /// The session token of temporary keys.
     pub session_token: Option<Secret>,
-    /// When they end.
+    /// When they expire.
     pub expires: Option<SystemTime>,
-    /// Where they come from, for a person.
+    /// Where they were found, for messages.
     pub source: String,
 }
 
-/// A request's body, as far as the signature is concerned.
+/// A request's body, as the signature sees it.
 pub enum Payload<'a> {
     /// These bytes.
     Bytes(&'a [u8]),
-    /// The bytes that have this SHA-256.
+    /// Bytes with this SHA-256.
     Sha256(&'a [u8; 32]),
-    /// It is not signed; S3 takes that.
+    /// Not signed; S3 accepts that.
     Unsigned,
 }
 
-/// Who signs, and for what.
+/// The parameters of a signature.
 pub struct Signing<'a> {
     /// The keys.
     pub credentials: &'a Credentials,
@@ -77,14 +77,13 @@ impl Credentials {
         }
     }
 
-    /// Whether they can be used for a while.
+    /// Whether they do not expire soon.
     pub(super) fn are_fresh(&self) -> bool {
         self.expires
             .is_none_or(|expires| expires > SystemTime::now() + SPARE_TIME)
     }
 
-    /// Adds the headers that make a request to S3 or the token service a signed one. All headers that are
-    /// there are signed, and must not change any more.
+    /// Signs a request to S3 or the token service. All its headers are signed, so they must not change afterwards.
     pub(crate) async fn sign(
         &self,
         (service, region): (&str, &str),
@@ -105,7 +104,7 @@ impl Credentials {
             .sign_request(&Context::new(), &mut head, Some(&keys), None)
             .await
             .map_err(|error| self.refused(error))?;
-        // The client adds it by itself.
+        // The client adds it.
         head.headers.remove(HOST);
         *request.headers_mut() = head.headers;
         Ok(())
@@ -124,9 +123,8 @@ impl Credentials {
 }
 
 impl Signing<'_> {
-    /// Adds the headers that make a request to a gateway a signed one: of the headers only the host, the
-    /// time and a session's token count, as in MLflow's own client, since what lies between may change
-    /// others. The library would send and sign one more.
+    /// Gives the signature headers for a request to a gateway. As in MLflow's client, only the host, the time and the
+    /// session token are signed, because proxies may change other headers. The library would sign one more.
     pub fn sign(
         &self,
         method: &Method,
@@ -175,14 +173,14 @@ impl Signing<'_> {
     }
 }
 
-/// The path with every part encoded twice, which all services but S3 sign.
+/// The path with every part encoded twice, as all services except S3 sign it.
 fn canonical_path(url: &Url) -> String {
     let decoded: Vec<u8> = percent_decode_str(url.path()).collect();
     let once = percent_encode(&decoded, UNRESERVED_PATH).to_string();
     quote(&once).to_string()
 }
 
-/// The query. Its plus signs count as spaces, so that callers write none.
+/// The canonical query. A `+` in it counts as a space, so callers must not use one.
 fn canonical_query(url: &Url) -> String {
     let pairs = url.query_pairs();
     let pairs = pairs.map(|(name, value)| format!("{}={}", quote_part(&name), quote_part(&value)));

@@ -1,4 +1,4 @@
-//! Which workspace is meant, and who asks it: the credentials of the environment or of a profile.
+//! The workspace and its credentials, from the environment or a profile.
 
 use std::path::{Path, PathBuf};
 
@@ -10,17 +10,17 @@ use crate::ini::IniFile;
 use crate::python_paths::expand_user;
 use crate::redact::Secret;
 
-/// The source of what variables say.
+/// The source of values in variables.
 const ENVIRONMENT: &str = "the environment";
 
-/// Names the login if several are possible.
+/// Chooses the kind of login.
 const AUTH_TYPE: &str = "DATABRICKS_AUTH_TYPE";
 
-/// The section of a configuration file that holds no profile but settings.
+/// The section of a configuration file with settings instead of a profile.
 const SETTINGS: &str = "__settings__";
 
-/// How a workspace is told who asks, as an `auth_type` names it, with the variables that it needs. The last of
-/// these holds the secret. What stands first is preferred.
+/// The kinds of login by their `auth_type`, in order of preference, with the variables that they need. The last
+/// variable of each contains the secret.
 const LOGINS: [(&str, &[&str]); 4] = [
     (TOKEN, &["DATABRICKS_TOKEN"]),
     (BASIC, &["DATABRICKS_USERNAME", "DATABRICKS_PASSWORD"]),
@@ -30,51 +30,51 @@ const LOGINS: [(&str, &[&str]); 4] = [
 
 /// A personal access token.
 pub(super) const TOKEN: &str = "pat";
-/// A user's name and password.
+/// A user name and password.
 pub(super) const BASIC: &str = "basic";
-/// A service principal, which gets access tokens for its secret.
+/// A service principal, whose secret gets access tokens.
 const OAUTH: &str = "oauth-m2m";
-/// Access tokens of a user who has logged in by the `databricks` program.
+/// Access tokens of a login with the `databricks` program.
 pub(super) const PROGRAM: &str = "databricks-cli";
 
-/// What a profile calls that which a variable holds.
+/// The name in a profile for the value of a variable.
 fn field(variable: &str) -> String {
     variable.trim_start_matches("DATABRICKS_").to_ascii_lowercase()
 }
 
-/// What a tracking URI says about the workspace and its credentials.
+/// The workspace and credentials that a tracking URI names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct DatabricksProfile {
-    /// The profile of the configuration file; the usual credentials where there is none.
+    /// The profile in the configuration file; `None` means the default credentials.
     pub(crate) name: Option<String>,
-    /// A scope and the beginning of keys in it: the secrets `<key>-host` and `<key>-token` there hold
-    /// the address and the token of the workspace that is meant.
+    /// A scope and a prefix of keys: its secrets `<key>-host` and `<key>-token` contain the address and token of the
+    /// workspace.
     pub(crate) secret: Option<(String, String)>,
 }
 
 impl DatabricksProfile {
     pub(crate) fn from_uri(uri: &str) -> Result<Self> {
         let refused = |reason| DatabricksError::Setup {
-            text: format!("the URI '{uri}' {reason}"),
-            hint: "write databricks, databricks://profile or databricks://scope:key",
+            text: format!("the tracking URI '{uri}' {reason}"),
+            hint: "use databricks, databricks://PROFILE or databricks://SCOPE:KEY",
         };
         if uri == "databricks" {
             return Ok(Self::default());
         }
         let Some(rest) = uri.strip_prefix("databricks:") else {
-            return Err(refused("is not one of a Databricks workspace"));
+            return Err(refused("is not a valid Databricks URI"));
         };
         let authority = rest.strip_prefix("//").unwrap_or_default();
         let authority = authority.split('/').next().unwrap_or_default();
         let parts: Vec<&str> = authority.split(':').collect();
         if parts.iter().any(|part| part.trim().is_empty()) {
-            return Err(refused("names no profile"));
+            return Err(refused("has an empty profile, scope or key"));
         }
         let (name, secret) = match parts[..] {
             [profile] => (Some(profile), None),
             [scope, key] => (None, Some((scope, key))),
             [profile, scope, key] => (Some(profile), Some((scope, key))),
-            _ => return Err(refused("has more than a profile, a scope and a key")),
+            _ => return Err(refused("has more parts than a profile, a scope and a key")),
         };
         Ok(Self {
             name: name.map(str::to_owned),
@@ -93,20 +93,20 @@ type Values = Vec<(&'static str, Secret)>;
 #[derive(Clone)]
 pub(super) struct Credentials {
     pub(super) host: Url,
-    /// The workspace among several at one address.
+    /// Selects a workspace if several share the address.
     pub(super) workspace_id: Option<String>,
     pub(super) is_insecure: bool,
     /// One of [`LOGINS`].
     pub(super) login: &'static str,
-    /// The variables that the login needs, with their values.
+    /// The variables for the login, with their values.
     pub(super) values: Values,
     pub(super) is_of_environment: bool,
     pub(super) source: String,
 }
 
 impl Credentials {
-    /// Finds the credentials: of the named profile alone, or else of the variables if they are whole, or
-    /// else of the default profile. As MLflow does.
+    /// Finds the credentials as MLflow does: only in the named profile, or in the variables if they are complete, or in
+    /// the default profile.
     pub(super) fn find(profile: &DatabricksProfile) -> Result<Self> {
         let named = profile.asked_for();
         let mut tried = Vec::new();
@@ -131,21 +131,21 @@ impl Credentials {
                 let fields = Fields {
                     value: &|field| value(&name, field),
                     name: field,
-                    source: format!("the profile {name} of {shown}"),
+                    source: format!("the profile '{name}' in {shown}"),
                 };
                 if let Some(credentials) = fields.credentials(&mut tried)? {
                     return Ok(credentials);
                 }
             }
             file if named.is_some() => return Err(unknown_profile(&name, &path, file.as_ref())),
-            Some(_) => tried.push(format!("{shown} has no profile {name}")),
+            Some(_) => tried.push(format!("{shown} has no profile '{name}'")),
             None => tried.push(format!("the file {shown} does not exist")),
         }
         Err(no_credentials(&tried.join("; ")))
     }
 }
 
-/// The configuration file: what `DATABRICKS_CONFIG_FILE` says, or the usual place.
+/// The path of the configuration file: `DATABRICKS_CONFIG_FILE`, or the default.
 fn config_path() -> PathBuf {
     let home = env_vars::non_empty(env_vars::HOME).unwrap_or_default();
     let named = env_vars::non_empty(env_vars::DATABRICKS_CONFIG_FILE);
@@ -155,7 +155,7 @@ fn config_path() -> PathBuf {
 /// The profiles; `None` if there is no file.
 fn read_config(path: &Path) -> Result<Option<IniFile>> {
     let file = IniFile::read(path).map_err(|source| DatabricksError::Local {
-        action: "read the Databricks configuration",
+        action: "read the Databricks configuration file",
         path: path.to_owned(),
         source,
     })?;
@@ -163,10 +163,10 @@ fn read_config(path: &Path) -> Result<Option<IniFile>> {
         None => Ok(file),
         Some(line) => Err(DatabricksError::Setup {
             text: format!(
-                "line {line} of the Databricks configuration {} is no setting of a profile",
+                "line {line} of the Databricks configuration file {} is not a profile's setting",
                 path.display()
             ),
-            hint: "write [profile] before the profile's settings, and each as name = value",
+            hint: "put a [PROFILE] line before the profile's settings, and write each as NAME = VALUE",
         }),
     }
 }
@@ -179,27 +179,27 @@ fn unknown_profile(name: &str, path: &Path, file: Option<&IniFile>) -> Databrick
     let path = path.display();
     let place = match known.as_deref() {
         None => format!(": {path} does not exist"),
-        Some("") => format!(" in {path}; it has none"),
-        Some(known) => format!(" in {path}; it has {known}"),
+        Some("") => format!(" in {path}; it has no profiles"),
+        Some(known) => format!(" in {path}; its profiles are: {known}"),
     };
     DatabricksError::Setup {
-        text: format!("there is no profile '{name}'{place}"),
-        hint: "make it with `databricks configure --profile NAME`, or name another file in DATABRICKS_CONFIG_FILE",
+        text: format!("no Databricks profile '{name}'{place}"),
+        hint: "create it with `databricks configure --profile NAME`, or set DATABRICKS_CONFIG_FILE to another file",
     }
 }
 
 fn no_credentials(tried: &str) -> DatabricksError {
     DatabricksError::Setup {
-        text: format!("there are no credentials for Databricks: {tried}"),
-        hint: "set DATABRICKS_HOST and DATABRICKS_TOKEN, or make a profile with `databricks configure`",
+        text: format!("no Databricks credentials found: {tried}"),
+        hint: "set DATABRICKS_HOST and DATABRICKS_TOKEN, or create a profile with `databricks configure`",
     }
 }
 
-/// What the variables or a profile say.
+/// The values of the variables or of a profile.
 struct Fields<'a> {
-    /// The value of a field by its name there.
+    /// Gives the value of a field.
     value: &'a dyn Fn(&str) -> Option<String>,
-    /// How that which a variable holds is called there.
+    /// Converts a variable's name to the field's.
     name: fn(&str) -> String,
     source: String,
 }
@@ -209,7 +209,7 @@ impl Fields<'_> {
         (self.value)(&(self.name)(variable))
     }
 
-    /// The credentials, if there is a whole set of them; else what is missing is added to what was tried.
+    /// The credentials, if they are complete; otherwise adds what is missing to `tried`.
     fn credentials(&self, tried: &mut Vec<String>) -> Result<Option<Credentials>> {
         let (source, name) = (&self.source, self.name);
         let Some(host) = self.get(env_vars::DATABRICKS_HOST) else {
@@ -247,7 +247,7 @@ impl Fields<'_> {
         }))
     }
 
-    /// The login that is asked for, or else the first one that is whole, with its values.
+    /// The requested login, or the first complete one, with its values.
     fn login(&self) -> Result<Option<(&'static str, Values)>> {
         let values = |variables: &[&'static str]| -> Option<Values> {
             let values = variables
@@ -261,23 +261,20 @@ impl Fields<'_> {
         };
         let Some((login, variables)) = LOGINS.iter().find(|(login, _)| *login == auth_type) else {
             return Err(DatabricksError::Setup {
-                text: format!(
-                    "{} asks for the auth_type '{auth_type}', which mlrun does not have",
-                    self.source
-                ),
-                hint: "it has pat, oauth-m2m, basic and databricks-cli; a token in DATABRICKS_TOKEN always serves",
+                text: format!("{} has the unsupported auth_type '{auth_type}'", self.source),
+                hint: "use pat, oauth-m2m, basic or databricks-cli, or set DATABRICKS_HOST and DATABRICKS_TOKEN",
             });
         };
         let needs = variables.iter().map(|name| format!("a {}", field(name)));
         let needs = needs.collect::<Vec<_>>().join(" and ");
         let (source, name) = (&self.source, (self.name)(AUTH_TYPE));
-        let lacking = || format!("{source} has the {name} '{auth_type}', but not what it needs: {needs}");
+        let lacking = || format!("{source} has the {name} '{auth_type}', which needs {needs}");
         let values = values(variables).ok_or_else(|| no_credentials(&lacking()))?;
         Ok(Some((*login, values)))
     }
 }
 
-/// The address without a path, and the workspace that it names: it is often copied from a browser.
+/// Splits an address, often copied from a browser, into the URL without a path and the workspace's id.
 pub(super) fn parse_host(text: &str, source: &str) -> Result<(Url, Option<String>)> {
     let whole = if text.contains("://") {
         text.to_owned()
@@ -286,15 +283,14 @@ pub(super) fn parse_host(text: &str, source: &str) -> Result<(Url, Option<String
     };
     let refused = |reason: &str| DatabricksError::Setup {
         text: format!(
-            "the workspace's address '{}' from {source} {reason}",
+            "the workspace address '{}' from {source} {reason}",
             crate::redact::without_credentials(text)
         ),
-        hint: "write it as https://name.cloud.databricks.com",
+        hint: "write it as https://NAME.cloud.databricks.com",
     };
-    let mut url =
-        Url::parse(whole.trim()).map_err(|error| refused(&format!("is no valid address: {error}")))?;
+    let mut url = Url::parse(whole.trim()).map_err(|error| refused(&format!("is not valid: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(refused("is no https:// address"));
+        return Err(refused("is not an https:// address"));
     }
     let workspace = url
         .query_pairs()
@@ -303,7 +299,7 @@ pub(super) fn parse_host(text: &str, source: &str) -> Result<(Url, Option<String
     url.set_path("");
     url.set_query(None);
     url.set_fragment(None);
-    // Neither fails for a URL that has a host.
+    // Neither fails for a URL with a host.
     let _ = (url.set_username(""), url.set_password(None));
     Ok((url, workspace))
 }

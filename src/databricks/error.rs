@@ -1,4 +1,4 @@
-//! What can go wrong between mlrun and a Databricks workspace.
+//! The errors of a Databricks workspace.
 
 use std::path::{Path, PathBuf};
 
@@ -6,23 +6,23 @@ use crate::env_vars::VariableError;
 use crate::http::{ApiError, ClientError};
 use crate::process::ProcessError;
 
-/// What a call of a workspace comes to.
+/// The result of a call to a workspace.
 pub(super) type Result<T, E = DatabricksError> = std::result::Result<T, E>;
 
-/// Why a Databricks workspace could not be asked, or what it answered instead.
+/// Why a call to a Databricks workspace failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatabricksError {
-    /// The URI, the credentials or the configuration cannot be used, or what was sent did not arrive.
+    /// The URI, credentials or configuration are unusable, or an upload is incomplete.
     #[error("{text}")]
     Setup { text: String, hint: &'static str },
-    #[error("the databricks program gave no access token for {host}")]
+    #[error("the program 'databricks' returned no access token for {host}")]
     Program { host: String, source: ProcessError },
     #[error(transparent)]
     Variable(#[from] VariableError),
     #[error(transparent)]
     Client(ClientError),
-    /// The workspace gave no answer, refused, or gave an answer that is not Databricks'.
+    /// The workspace did not respond, refused, or sent an invalid response.
     #[error("{}", told(.0))]
     Api(ApiError),
     #[error("cannot {action} {}", .path.display())]
@@ -33,21 +33,21 @@ pub enum DatabricksError {
     },
 }
 
+pub(super) const LOG_IN: &str = "log in again with `databricks auth login`";
+
 impl DatabricksError {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Setup { hint, .. } => Some((*hint).to_owned()),
-            Self::Program { source, .. } => source
-                .hint()
-                .or_else(|| Some("log in again with `databricks auth login`".to_owned())),
+            Self::Program { source, .. } => source.hint().or_else(|| Some(LOG_IN.to_owned())),
             Self::Variable(error) => Some(error.hint()),
             Self::Client(error) => error.hint(),
             Self::Api(ApiError::Redirect { .. }) => {
-                Some("check the workspace's address: its API answers there without a redirect".to_owned())
+                Some("check the workspace's address; its API does not redirect".to_owned())
             }
             Self::Api(ApiError::NoAnswer { fault, .. }) => {
                 let address = "the workspace's address";
-                let correction = format!("check {address}, and the proxy");
+                let correction = format!("check {address} and the proxy settings");
                 fault.api_hint(&correction, address, "REQUESTS_CA_BUNDLE")
             }
             Self::Api(error) => error.verdict().and_then(denied_hint),
@@ -79,22 +79,20 @@ impl DatabricksError {
     }
 }
 
-/// A file that is sent and cannot be read.
+/// For `map_err`: a file to upload that is unreadable.
 pub(super) fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> DatabricksError {
     move |source| DatabricksError::Local {
-        action: "use the file",
+        action: "read the file",
         path: path.to_owned(),
         source,
     }
 }
 
-/// Credentials that no header can carry.
+/// The error for credentials that are invalid in a header.
 pub(super) fn unsendable(source: &str) -> DatabricksError {
     DatabricksError::Setup {
-        text: format!(
-            "the credentials from {source} hold a line break or another character that cannot be sent"
-        ),
-        hint: "give them without a line break at the end",
+        text: format!("the credentials from {source} contain a line break or another invalid character"),
+        hint: "remove the line break at the end",
     }
 }
 
@@ -107,12 +105,12 @@ impl From<ApiError> for DatabricksError {
     }
 }
 
-/// An answer that does not hold what it must.
+/// The error for an incomplete response.
 pub(super) fn malformed(endpoint: &str, reason: String) -> DatabricksError {
     DatabricksError::Api(ApiError::malformed("Databricks", endpoint, reason))
 }
 
-/// What was asked for; `None` if it is not there.
+/// Turns "not found" into `None`.
 pub(super) fn found<T>(outcome: Result<T, DatabricksError>) -> Result<Option<T>, DatabricksError> {
     match outcome {
         Ok(value) => Ok(Some(value)),
@@ -121,17 +119,17 @@ pub(super) fn found<T>(outcome: Result<T, DatabricksError>) -> Result<Option<T>,
     }
 }
 
-/// The error with what was asked, which it does not always tell itself.
+/// The error with the address and endpoint.
 fn told(error: &ApiError) -> String {
     match error {
         ApiError::NoAnswer {
             address, endpoint, ..
-        } => format!("{address} does not answer {endpoint}: {error}"),
+        } => format!("no response from {address} to {endpoint}: {error}"),
         ApiError::Refused {
             endpoint,
             code: Some(_),
             ..
-        } => format!("{endpoint} answered {error}"),
+        } => format!("{endpoint} returned {error}"),
         error => error.to_string(),
     }
 }
@@ -141,10 +139,10 @@ fn denied_hint((status, said, credentials): (u16, &str, Option<&str>)) -> Option
     let source = credentials.unwrap_or_default();
     let text = match status {
         401 | 403 if status == 401 || is_token => format!(
-            "the workspace did not accept the credentials from {source}: they may have expired, or be another workspace's"
+            "check the credentials from {source}; the workspace rejected them (they may be expired or for another workspace)"
         ),
-        403 => format!("the user of {source} may not do this: ask for the permission"),
-        407 => "give the proxy's user and password in HTTPS_PROXY".to_owned(),
+        403 => format!("the user of {source} has no permission for this; ask the workspace's administrator"),
+        407 => "add the proxy's user and password to HTTPS_PROXY".to_owned(),
         _ => return None,
     };
     Some(text)

@@ -1,5 +1,5 @@
-//! Files of a workspace: of DBFS, of the workspace itself and of volumes of Unity Catalog. Source: the references
-//! of the DBFS API 2.0, the Workspace API 2.0 and the Files API 2.0.
+//! Files in DBFS, in the workspace itself and in Unity Catalog volumes. Source: the references of the DBFS API 2.0,
+//! the Workspace API 2.0 and the Files API 2.0.
 
 use std::fmt;
 use std::path::Path;
@@ -22,7 +22,7 @@ use crate::python_paths::quote;
 use crate::retrying::retrying;
 
 impl Client {
-    /// Sends a file of this machine within the content of a call. `sent` counts its bytes.
+    /// Sends a local file within the content of a call. `sent` counts its bytes.
     async fn send_file(&self, local: &Path, sent: &Arc<AtomicU64>, mut call: Call<'_>) -> Result<()> {
         call.content.file = Some(SentFile::open(local).map_err(unreadable(local))?);
         call.content.sent = Arc::clone(sent);
@@ -32,8 +32,7 @@ impl Client {
         }
     }
 
-    /// The size of a file in a volume; `None` where there is none. `path` is absolute:
-    /// `/Volumes/catalog/schema/volume/file`.
+    /// The size of a file in a volume, if it exists. `path` is absolute: `/Volumes/catalog/schema/volume/file`.
     pub(crate) async fn volume_file_size(&self, path: &str) -> Result<Option<u64>> {
         let endpoint = format!("/api/2.0/fs/files{}", quote(path));
         let answer = found(self.call(Call::new(Method::HEAD, &endpoint)).await)?;
@@ -43,14 +42,14 @@ impl Client {
         }))
     }
 
-    /// Makes a directory in a volume and those above it, where they are not there.
+    /// Creates a directory in a volume, including its parents.
     pub(crate) async fn volume_mkdirs(&self, path: &str) -> Result<()> {
         let endpoint = format!("/api/2.0/fs/directories{}", quote(path));
         let made = self.call(Call::new(Method::PUT, &endpoint));
         made.await.map(|_| ())
     }
 
-    /// Uploads a file into a volume; one that is there is replaced. `sent` counts the bytes.
+    /// Uploads a file to a volume, replacing an existing one. `sent` counts the bytes.
     pub(crate) async fn volume_upload(&self, local: &Path, path: &str, sent: &Arc<AtomicU64>) -> Result<()> {
         let endpoint = format!("/api/2.0/fs/files{}", quote(path));
         let call = Call {
@@ -61,21 +60,20 @@ impl Client {
         self.send_file(local, sent, call).await
     }
 
-    /// The size of a file of the workspace; `None` where there is none. `path` is absolute, with or
-    /// without `/Workspace` before it.
+    /// The size of a workspace file, if it exists. `path` is absolute, with or without `/Workspace`.
     pub(crate) async fn workspace_file_size(&self, path: &str) -> Result<Option<u64>> {
         let query = [("path", api_path(path))];
         let status = self.get::<Value>("/api/2.0/workspace/get-status", &query);
         Ok(found(status.await)?.map(|status| status["size"].as_u64().unwrap_or_default()))
     }
 
-    /// Makes a directory of the workspace and those above it, where they are not there.
+    /// Creates a workspace directory, including its parents.
     pub(crate) async fn workspace_mkdirs(&self, path: &str) -> Result<()> {
         let body = json!({ "path": api_path(path) });
         self.done("/api/2.0/workspace/mkdirs", &body).await
     }
 
-    /// Uploads a file into the workspace; one that is there is replaced. `sent` counts the bytes.
+    /// Uploads a workspace file, replacing an existing one. `sent` counts the bytes.
     pub(crate) async fn workspace_upload(
         &self,
         local: &Path,
@@ -110,7 +108,7 @@ impl Client {
     }
 }
 
-/// The path as the API has it: clusters see the workspace's root as `/Workspace`.
+/// The path for the API, without the `/Workspace` that clusters see as the root.
 fn api_path(path: &str) -> &str {
     match path.strip_prefix("/Workspace") {
         Some(rest) if rest.starts_with('/') => rest,
@@ -118,19 +116,19 @@ fn api_path(path: &str) -> &str {
     }
 }
 
-/// The most that a block, a read or a `put` may have.
+/// The most bytes of a block, a read or a `put`.
 pub(crate) const BLOCK: usize = 1024 * 1024;
 
-/// How often an upload by blocks is begun anew when a block is lost.
+/// How often an upload restarts if a block is lost.
 const MOST_RETRIES: usize = 4;
 const MOST_ATTEMPTS: u32 = 5;
 
-/// A path in DBFS, absolute and without a scheme: `/dir/file`.
+/// An absolute DBFS path without a scheme: `/dir/file`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DbfsPath(String);
 
 impl DbfsPath {
-    /// The path that `dbfs:/dir/file` or `/dir/file` names.
+    /// Parses `dbfs:/dir/file` or `/dir/file`.
     pub(crate) fn new(text: &str) -> Self {
         let path = text.strip_prefix("dbfs:").unwrap_or(text);
         Self(format!("/{}", path.trim_matches('/')))
@@ -145,7 +143,7 @@ impl DbfsPath {
         &self.0
     }
 
-    /// Where a cluster's programs find it in their file system.
+    /// The path in a cluster's file system.
     pub(crate) fn fuse(&self) -> String {
         format!("/dbfs{}", self.0)
     }
@@ -174,7 +172,7 @@ impl Client {
         found(self.get("/api/2.0/dbfs/get-status", &query).await)
     }
 
-    /// What is in a directory; of a file, the file itself.
+    /// The contents of a directory, or the file itself.
     pub(crate) async fn dbfs_list(&self, path: &DbfsPath) -> Result<Vec<FileStatus>> {
         #[derive(Deserialize)]
         struct ListResponse {
@@ -186,7 +184,7 @@ impl Client {
         Ok(answer.files)
     }
 
-    /// At most [`BLOCK`] bytes of a file, from `offset` on; nothing at its end.
+    /// Reads at most [`BLOCK`] bytes from `offset`; empty at the end of the file.
     pub(crate) async fn dbfs_read(&self, path: &DbfsPath, offset: u64, length: usize) -> Result<Vec<u8>> {
         const ENDPOINT: &str = "/api/2.0/dbfs/read";
         let (offset, length) = (offset.to_string(), length.min(BLOCK).to_string());
@@ -198,46 +196,44 @@ impl Client {
         let answer: Value = self.get(ENDPOINT, &query).await?;
         STANDARD
             .decode(answer["data"].as_str().unwrap_or_default())
-            .map_err(|error| malformed(ENDPOINT, format!("its data is no base64: {error}")))
+            .map_err(|error| malformed(ENDPOINT, format!("its data is not valid base64: {error}")))
     }
 
-    /// Moves a file; there must be nothing at its new path.
+    /// Moves a file; the new path must not exist.
     pub(crate) async fn dbfs_move(&self, from: &DbfsPath, to: &DbfsPath) -> Result<()> {
         let body = json!({ "source_path": from.as_str(), "destination_path": to.as_str() });
         self.done("/api/2.0/dbfs/move", &body).await
     }
 
-    /// Removes a file, or a directory with all that is in it.
+    /// Removes a file, or a directory with its contents.
     pub(crate) async fn dbfs_delete(&self, path: &DbfsPath, recursive: bool) -> Result<()> {
         let body = json!({ "path": path.as_str(), "recursive": recursive });
         self.done("/api/2.0/dbfs/delete", &body).await
     }
 
-    /// Uploads a file: whole by the workspace's direct path, or in blocks where that one refuses. A
-    /// file that is there is replaced only when all of the new one has arrived. `sent` counts the
-    /// bytes.
+    /// Uploads a file: as a whole to the workspace's direct path, or in blocks if that is refused. An existing file is
+    /// replaced only after the upload is complete. `sent` counts the bytes.
     pub(crate) async fn dbfs_upload(
         &self,
         local: &Path,
         path: &DbfsPath,
         sent: &Arc<AtomicU64>,
     ) -> Result<()> {
-        // The path by which MLflow's own client uploads; not every workspace has it.
+        // MLflow's client uploads to this path; not every workspace has it.
         let endpoint = quote(&path.fuse()).to_string();
         let call = Call::new(Method::POST, &endpoint);
         match self.send_file(local, sent, call).await {
             Ok(()) => return Ok(()),
             Err(error) if error.is_already_there() => {}
             Err(error) if is_refusal_of_direct_path(&error) => {
-                tracing::info!("{path} is uploaded in blocks, because the direct path refuses: {error}");
+                tracing::info!("uploading {path} in blocks, because the direct upload was refused: {error}");
             }
             Err(error) => return Err(error),
         }
         self.dbfs_upload_blocks(local, path, sent).await
     }
 
-    /// Uploads in blocks under a name of its own, which becomes the final one when all is there: what
-    /// was broken off is never taken for the file.
+    /// Uploads in blocks to a temporary name and renames the complete file, so a partial upload is never taken for it.
     async fn dbfs_upload_blocks(&self, local: &Path, path: &DbfsPath, sent: &Arc<AtomicU64>) -> Result<()> {
         let part = DbfsPath(format!("{}.{}.part", path.0, uuid::Uuid::new_v4().simple()));
         let uploaded = async {
@@ -257,15 +253,15 @@ impl Client {
             let found = self.dbfs_status(&part).await?.map_or(0, |file| file.file_size);
             if found != expected {
                 return Err(DatabricksError::Setup {
-                    text: format!("{part} has {found} bytes after the upload of {expected}"),
-                    hint: "run it again",
+                    text: format!("{part} has {found} bytes after uploading {expected}"),
+                    hint: "run the command again",
                 });
             }
             self.dbfs_replace(&part, path).await
         };
         let uploaded = uploaded.await;
         if uploaded.is_err() {
-            // What is left over has a name that nobody asks for.
+            // A leftover does no harm, because nothing reads its name.
             let _ = self.dbfs_delete(&part, false).await;
         }
         uploaded
@@ -281,7 +277,7 @@ impl Client {
         }
     }
 
-    /// Gives the file's length.
+    /// Sends all blocks and gives the file's length.
     async fn dbfs_send_blocks(&self, local: &Path, path: &DbfsPath, sent: &Arc<AtomicU64>) -> Result<u64> {
         let once = |path, body: &Value| Call {
             is_repeatable: false,
@@ -307,21 +303,21 @@ impl Client {
         Ok(offset)
     }
 
-    /// Has something done whose answer says nothing.
+    /// Sends a request whose response is empty.
     pub(super) async fn done(&self, path: &str, body: &Value) -> Result<()> {
         let _: Value = self.post(path, body).await?;
         Ok(())
     }
 }
 
-/// Whether a block is lost. Whether it has been added nobody can say, so that all are sent again.
+/// Whether a block may be lost. Nothing tells whether it was added, so all blocks are sent again.
 fn is_lost(error: &DatabricksError) -> bool {
     matches!(error, DatabricksError::Api(ApiError::NoAnswer { .. }))
         || error.status().is_some_and(|status| status >= 500)
         || error.code() == Some("RESOURCE_DOES_NOT_EXIST")
 }
 
-/// Whether the direct path does not do it, while the API may.
+/// Whether only the direct path refused, and the API may succeed.
 fn is_refusal_of_direct_path(error: &DatabricksError) -> bool {
     matches!(
         error.status(),

@@ -1,7 +1,7 @@
-//! A Databricks workspace: which one is meant, who asks, and its REST API as far as mlrun needs it.
+//! Databricks: the workspace, the credentials, and the parts of the REST API that mlrun needs.
 //!
-//! Credentials are found as MLflow and Databricks' own clients find them: environment variables, or a
-//! profile of `~/.databrickscfg`. Source of the requests: Databricks' REST API reference.
+//! Credentials are found as in MLflow's and Databricks' clients: in environment variables or a profile of
+//! `~/.databrickscfg`. Source of the requests: Databricks' REST API reference.
 
 mod credentials;
 mod error;

@@ -1,5 +1,5 @@
-//! A workspace with credentials that stay valid: access tokens are renewed before they expire, and
-//! what the workspace no longer accepts is looked up anew.
+//! A workspace with valid credentials: access tokens are renewed before they expire, and rejected credentials are
+//! looked up again.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::credentials::{BASIC, Credentials, DatabricksProfile, PROGRAM, TOKEN, parse_host};
+use super::error::LOG_IN;
 use super::error::{DatabricksError, Result, malformed, unsendable};
 use crate::env_vars::{self, DATABRICKS_CONFIG_PROFILE, DATABRICKS_VARIABLES};
 use crate::http::{
@@ -22,7 +23,7 @@ use crate::http::{
 use crate::process::ProgramCall;
 use crate::redact::Secret;
 
-/// A workspace and who asks it.
+/// A workspace and its credentials.
 pub(crate) struct Session {
     profile: DatabricksProfile,
     host: Url,
@@ -35,17 +36,16 @@ pub(crate) struct Session {
 
 pub(crate) type Client = ApiClient<Arc<Session>>;
 
-/// What another process needs to reach a workspace as this one does: the credentials in use, not the whole
-/// file of profiles. The variables are those that MLflow's own client sets (`get_databricks_env_vars`,
-/// MLflow 3.17).
+/// The environment of another process that uses the same workspace: the credentials in use, not all profiles. The
+/// variables are those of MLflow's client (`get_databricks_env_vars`, MLflow 3.17).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkspaceAccess {
-    /// Names and values. The tracking URI is among them, since a profile may be known here only.
+    /// Names and values. They include the tracking URI, because the other process may not have the profile.
     pub variables: Vec<(&'static str, Secret)>,
-    /// Variables of this process that tell of other credentials, and must not reach the other one.
+    /// Variables of this process with other credentials, which the other process must not get.
     pub others: Vec<&'static str>,
-    /// Whether the credentials are a token of a login by the `databricks` program, which expires.
-    /// Processes of the same user on this machine can ask that program themselves.
+    /// Whether the credentials are a token of the `databricks` program, which expires. Processes of the same user on
+    /// this machine can get one themselves.
     pub is_of_login: bool,
 }
 
@@ -56,7 +56,7 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Finds the workspace and its credentials. Only secrets of another workspace take requests.
+    /// Finds the workspace and its credentials. Only credentials in another workspace's secrets need requests.
     pub(crate) async fn open(profile: &DatabricksProfile) -> Result<Arc<Self>> {
         let session = Self::new(profile, Credentials::find(profile)?)?;
         let Some((scope, key)) = &profile.secret else {
@@ -65,7 +65,7 @@ impl Session {
         let client = session.client();
         let host = client.secret(scope, &format!("{key}-host")).await?;
         let token = client.secret(scope, &format!("{key}-token")).await?;
-        let source = format!("the secrets {key}-host and {key}-token of the scope {scope}");
+        let source = format!("the secrets {key}-host and {key}-token in the scope {scope}");
         let (host, workspace_id) = parse_host(host.trim(), &source)?;
         let credentials = Credentials {
             host,
@@ -101,7 +101,7 @@ impl Session {
         }))
     }
 
-    /// A client of the workspace's own APIs.
+    /// A client of the workspace's APIs.
     pub(crate) fn client(self: &Arc<Self>) -> Client {
         self.client_of(Arc::clone(self))
     }
@@ -110,12 +110,12 @@ impl Session {
         self.client_at(self.host.clone(), self.headers.clone(), api)
     }
 
-    /// A client of another address, which is reached as the workspace is.
+    /// A client of another address, with the same connection settings.
     pub(super) fn client_at<A: Api>(&self, base: Url, headers: HeaderMap, api: A) -> ApiClient<A> {
         ApiClient::new(api, base, headers, Arc::clone(&self.connection))
     }
 
-    /// The workspace's address without a slash at its end.
+    /// The workspace's address without a trailing slash.
     pub(crate) fn address(&self) -> &str {
         self.host.as_str().trim_end_matches('/')
     }
@@ -128,7 +128,7 @@ impl Session {
         format!("{}/{query}#{fragment}", self.address())
     }
 
-    /// The workspace for another process.
+    /// The environment of another process that uses this workspace.
     pub(crate) async fn access(&self) -> Result<WorkspaceAccess> {
         let credentials = self.current();
         let mut variables = vec![
@@ -161,7 +161,7 @@ impl Session {
         })
     }
 
-    /// What the next request says about who asks.
+    /// The `Authorization` header of the next request.
     async fn authorization(&self) -> Result<HeaderValue> {
         let credentials = self.current();
         let header = match (credentials.login, &credentials.values[..]) {
@@ -172,7 +172,7 @@ impl Session {
         header.ok_or_else(|| unsendable(&credentials.source))
     }
 
-    /// The access token that these credentials give, fetched if there is none that lasts.
+    /// The access token of these credentials; fetches a new one if the last one expires soon.
     async fn access_token(&self, credentials: &Credentials) -> Result<Secret> {
         self.token.get(self.new_access_token(credentials)).await
     }
@@ -189,7 +189,7 @@ impl Session {
 }
 
 impl Client {
-    /// A text among the workspace's secrets.
+    /// Reads a text from the workspace's secrets.
     async fn secret(&self, scope: &str, key: &str) -> Result<String> {
         const ENDPOINT: &str = "/api/2.0/secrets/get";
         let answer: Value = self.get(ENDPOINT, &[("scope", scope), ("key", key)]).await?;
@@ -198,7 +198,7 @@ impl Client {
             .and_then(|text| STANDARD.decode(text).ok());
         let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
         text.ok_or_else(|| {
-            let reason = format!("the secret {key} of the scope {scope} is no text");
+            let reason = format!("the secret {key} in the scope {scope} is not text");
             malformed(ENDPOINT, reason)
         })
     }
@@ -220,7 +220,7 @@ impl Api for Arc<Session> {
         Ok(())
     }
 
-    /// Finds a fresh access token, or a token that somebody put into the configuration file meanwhile.
+    /// Gets a fresh access token, or a token that has been added to the configuration file in the meantime.
     async fn renew(&self, refused: &HeaderValue) -> bool {
         let is_other = async || self.authorization().await.is_ok_and(|now| now != *refused);
         if is_other().await {
@@ -238,7 +238,7 @@ impl Api for Arc<Session> {
     }
 
     fn forbids_redirects(&self) -> Option<&'static str> {
-        Some("which is not followed")
+        Some("which mlrun does not follow")
     }
 
     async fn redacted(&self, body: Vec<u8>) -> Vec<u8> {
@@ -252,18 +252,18 @@ impl Api for Arc<Session> {
     }
 }
 
-/// A service that asks for no credentials but those that its client always sends.
+/// A service whose client always sends the same credentials.
 #[derive(Debug)]
 struct TokenService;
 
 #[async_trait]
 impl Api for TokenService {
     type Error = ApiError;
-    const NAME: &'static str = "an OAuth service";
+    const NAME: &'static str = "OAuth";
     const SERVER: &'static str = "the OAuth service";
 
     fn forbids_redirects(&self) -> Option<&'static str> {
-        Some("which is not followed")
+        Some("which mlrun does not follow")
     }
 }
 
@@ -284,7 +284,7 @@ impl Session {
         struct Endpoints {
             token_endpoint: String,
         }
-        let failed = |reason: String| none(source, &reason);
+        let failed = |reason: String| no_token(source, &reason, CHECK_SECRET);
         let discovery = self.client_of(TokenService);
         let endpoints: Endpoints = discovery
             .get("/oidc/.well-known/oauth-authorization-server", &[])
@@ -293,9 +293,7 @@ impl Session {
         let mut endpoint = Url::parse(&endpoints.token_endpoint)
             .map_err(|error| failed(format!("its token endpoint: {error}")))?;
         if self.address().starts_with("https:") && endpoint.scheme() != "https" {
-            return Err(failed(
-                "its token endpoint is not at an https:// address".to_owned(),
-            ));
+            return Err(failed("its token endpoint is not an https:// address".to_owned()));
         }
         let headers = basic(client_id, client_secret).map(|value| (AUTHORIZATION, value));
         let path = endpoint.path().to_owned();
@@ -321,15 +319,17 @@ impl Session {
         serde_json::from_slice(&captured.stdout)
             .map(|answer: TokenResponse| answer.into())
             .map_err(|_| {
-                let reason = "the databricks program gave none; log in with `databricks auth login`";
-                none(self.address(), reason)
+                let reason = "the program 'databricks' printed no token";
+                no_token(self.address(), reason, LOG_IN)
             })
     }
 }
 
-fn none(source: &str, reason: &str) -> DatabricksError {
+const CHECK_SECRET: &str = "check client_id and client_secret; the secret may have expired";
+
+fn no_token(source: &str, reason: &str, hint: &'static str) -> DatabricksError {
     DatabricksError::Setup {
         text: format!("no access token for {source}: {reason}"),
-        hint: "check client_id and client_secret; the secret may have expired",
+        hint,
     }
 }

@@ -1,5 +1,4 @@
-//! Blocking work that fills a temporary directory, beside an asynchronous program that may lose
-//! interest in it at any moment.
+//! Blocking work that fills a temporary directory, and that its asynchronous caller can cancel at any moment.
 
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -12,14 +11,13 @@ use super::FetchError;
 use crate::events::{Progress, Transfer};
 use crate::temporary::{self, TemporaryDirectory};
 
-/// How long an abandoned fetch may take to notice it: a library that writes files does at the next one,
-/// since its directory has another name by then. What does not return is not waited for any longer.
+/// How long to wait for cancelled work to stop. A library that writes files fails at the next file, because its
+/// directory has been renamed by then. Work that still runs after this time is left alone.
 const ABANDON_GRACE: Duration = Duration::from_secs(2);
-/// How often it is looked at meanwhile.
+/// The pause between two checks whether it has stopped.
 const ABANDON_PAUSE: Duration = Duration::from_millis(1);
 
-/// What blocking work tells while it goes on, and hears about whether it shall go on: nobody waits for it
-/// any more once its events are not received.
+/// Passes the events of blocking work to its caller. The work is cancelled once the caller has dropped the receiver.
 #[derive(Clone)]
 pub(super) struct Reporter(mpsc::UnboundedSender<Event>);
 
@@ -29,39 +27,38 @@ enum Event {
 }
 
 impl Reporter {
-    /// Whether nobody waits for the work any more.
+    /// Whether the caller has cancelled the work.
     pub(super) fn is_cancelled(&self) -> bool {
         self.0.is_closed()
     }
 
-    /// Fails if nobody waits for the work any more.
+    /// Fails if the caller has cancelled the work.
     pub(super) fn check(&self) -> Result<(), FetchError> {
         if self.is_cancelled() {
-            Err(FetchError::new("the fetch was given up", ""))
+            Err(FetchError::new("the fetch was cancelled", ""))
         } else {
             Ok(())
         }
     }
 
-    /// Waits until nobody waits for the work any more.
+    /// Waits until the caller cancels the work.
     pub(super) async fn cancelled(&self) {
         self.0.closed().await;
     }
 
-    /// A line that belongs to the normal course of a run.
+    /// Reports a log line.
     pub(super) fn info(&self, line: String) {
         let _ = self.0.send(Event::Info(line));
     }
 
-    /// The state of a transfer.
+    /// Reports the state of a transfer.
     pub(super) fn report(&self, transfer: Transfer<'static>) {
         let _ = self.0.send(Event::Transfer(transfer));
     }
 }
 
-/// Runs `work` on a thread that may block, with a new temporary directory to fill, and passes on
-/// what it reports. When the returned future is dropped the work is told to stop and the directory
-/// is removed.
+/// Runs `work` on a thread that may block, with a new temporary directory to fill, and passes on its reports.
+/// Dropping the returned future cancels the work and removes the directory.
 pub(super) async fn fill<T: Send + 'static>(
     directory: TemporaryDirectory,
     progress: &dyn Progress,
@@ -75,7 +72,7 @@ pub(super) async fn fill<T: Send + 'static>(
         result.map(|value| (directory, value))
     });
     let mut work = Work { task, events, path };
-    // The channel closes when the work is done and drops its sender.
+    // The channel closes when the work finishes and drops its sender.
     while let Some(event) = work.events.recv().await {
         match event {
             Event::Info(line) => progress.info(&line),
@@ -85,12 +82,12 @@ pub(super) async fn fill<T: Send + 'static>(
     match (&mut work.task).await.map_err(JoinError::try_into_panic) {
         Ok(result) => result,
         Err(Ok(panic)) => std::panic::resume_unwind(panic),
-        // The runtime ends: nobody hears this.
+        // The runtime is shutting down, so nobody sees this error.
         Err(Err(error)) => Err(FetchError::of_directory("fill", &work.path)(error.into())),
     }
 }
 
-/// Work that is waited for; it ends with this value.
+/// Running work. Dropping this value cancels it.
 struct Work<T> {
     task: JoinHandle<T>,
     events: mpsc::UnboundedReceiver<Event>,
@@ -109,7 +106,7 @@ impl<T> Drop for Work<T> {
             thread::sleep(ABANDON_PAUSE);
         }
         temporary::remove_set_aside(&aside);
-        // The work may have made its directory anew just then.
+        // The work may have created its directory again in the meantime.
         temporary::remove_set_aside(&self.path);
     }
 }

@@ -1,13 +1,13 @@
-//! Why a project could not be fetched.
+//! The error of a failed fetch.
 
 use std::error::Error;
 use std::io;
 use std::path::Path;
 
-/// What to do about a full disk.
+/// The hint for a full disk.
 pub(super) const NO_SPACE: &str = "free some space, or set TMPDIR to a directory on a larger disk";
 
-/// Why a project could not be fetched. Nothing in it holds a credential.
+/// Why a project could not be fetched. It never contains a credential.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct FetchError {
@@ -17,18 +17,18 @@ pub struct FetchError {
     pub(super) kind: FetchErrorKind,
 }
 
-/// What those who meet an error tell apart.
+/// The kinds of errors that callers treat differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FetchErrorKind {
     Any,
-    /// Another way to fetch the same has no better prospects.
+    /// Another way to fetch the same repository would fail too.
     Final,
-    /// What was to be unpacked is not a zip file, or a damaged one.
+    /// The file is not a valid zip file.
     NoZip,
 }
 
 impl FetchError {
-    /// An error with what the person can do about it; an empty hint is none.
+    /// An error with a hint for the user; an empty hint means none.
     pub(super) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -47,31 +47,31 @@ impl FetchError {
         Self { kind, ..self }
     }
 
-    /// The failure of something larger because of this one.
+    /// Wraps this error as the cause of a larger failure.
     pub(super) fn within(self, message: impl Into<String>) -> Self {
         let (hint, kind) = (self.hint.clone(), self.kind);
         Self::new(message, hint).caused_by(self).of_kind(kind)
     }
 
-    /// For `map_err` on what the system answers about the temporary directory.
+    /// For `map_err`: a system error about the temporary directory.
     pub(super) fn of_directory(action: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let message = format!("cannot {action} '{}'", path.display());
         move |error| {
             let hint = match error.kind() {
                 io::ErrorKind::StorageFull => NO_SPACE,
-                _ => "set TMPDIR to a directory that can be written to",
+                _ => "set TMPDIR to a writable directory",
             };
             Self::new(message, hint).caused_by(error)
         }
     }
 
-    /// What the person can do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         Some(self.hint.clone()).filter(|hint| !hint.is_empty())
     }
 }
 
-/// The first names of a list, and how many more there are.
+/// The first names of a list, and the number of the others.
 pub(super) fn shortened<T: AsRef<str>>(names: &[T], most: usize) -> String {
     let shown: Vec<&str> = names.iter().take(most).map(AsRef::as_ref).collect();
     match names.len().saturating_sub(most) {
@@ -80,5 +80,5 @@ pub(super) fn shortened<T: AsRef<str>>(names: &[T], most: usize) -> String {
     }
 }
 
-/// How many names a hint shows.
+/// The most names that a hint lists.
 pub(super) const SHOWN_NAMES: usize = 12;

@@ -1,7 +1,7 @@
 //! Fetching: from a [`ProjectUri`] to a directory on this machine that holds the project.
 //!
 //! Local directories are used in place. Everything else goes into a temporary directory that is
-//! removed with the [`WorkDir`], also when the fetch fails or its future is dropped half-way.
+//! removed with the [`WorkDir`], even if the fetch fails or its future is dropped.
 
 mod blocking;
 mod error;
@@ -20,13 +20,13 @@ use crate::events::Progress;
 use crate::project_uri::{Location, ProjectUri};
 use work_dir::{find_project, source_name};
 
-/// What to do about a version of what has none.
+/// The hint for a version of something that is not a repository.
 const WITHOUT_VERSION: &str = "leave -v/--version out to use the files as they are";
 
-/// Brings the project onto this machine.
+/// Fetches the project to this machine.
 ///
 /// # Errors
-/// Whatever stands between the URI and a directory; nothing is left behind then.
+/// Fails if the project cannot be found, downloaded or unpacked. No files are left behind then.
 pub async fn fetch(
     uri: &ProjectUri,
     options: &FetchOptions,
@@ -40,7 +40,7 @@ pub async fn fetch(
         (Location::ZipFile(_) | Location::ZipUrl(_), Some(version)) => {
             return Err(FetchError::new(
                 format!(
-                    "a version ('{version}') can only be chosen for a Git repository, and '{uri}' is a zip file"
+                    "cannot check out version '{version}' of '{uri}': only a Git repository has versions, and this is a zip file"
                 ),
                 WITHOUT_VERSION,
             ));
@@ -59,23 +59,20 @@ pub async fn fetch(
     Ok(work_dir)
 }
 
-/// Refuses what no branch, tag or commit can be called and what a program could take for an option.
+/// Refuses an invalid name of a branch, tag or commit, and one that a program could take for an option.
 fn check_version(version: &str) -> Result<(), FetchError> {
     let reason = if version.is_empty() {
         "it is empty"
     } else if version.starts_with('-') {
         "it begins with '-'"
     } else if version.chars().any(|c| c.is_control() || c == ' ') {
-        "it holds a space or a control character"
+        "it contains a space or a control character"
     } else {
         return Ok(());
     };
     Err(FetchError::new(
-        format!(
-            "'{}' is no version of a project: {reason}",
-            version.escape_debug()
-        ),
-        "give the name of a branch or tag, or a commit's hash",
+        format!("'{}' is not a valid version: {reason}", version.escape_debug()),
+        "use the name of a branch or tag, or a commit's hash",
     ))
 }
 
@@ -93,16 +90,16 @@ fn use_in_place(uri: &ProjectUri, top: &Path) -> Result<WorkDir, FetchError> {
     Ok(WorkDir::new(path, source, None))
 }
 
-/// The error for a version that was asked for of a directory that is no repository's root.
+/// The error for a version of a directory that is not the root of a repository.
 fn version_of_directory(path: &Path) -> FetchError {
     let hint = git::find_repository(path).and_then(|repository| {
         let (root, below) = (repository.root(), path.strip_prefix(repository.root()).ok()?);
         let uri = format!("{}#{}", root.display(), below.display());
-        Some(format!("it lies inside of a repository: write '{uri}'"))
+        Some(format!("it is inside a Git repository; use '{uri}'"))
     });
     let path = path.display();
     FetchError::new(
-        format!("a version can only be chosen for a Git repository, and '{path}' is none"),
+        format!("cannot check out a version of '{path}': it is not a Git repository"),
         hint.unwrap_or_else(|| WITHOUT_VERSION.to_owned()),
     )
 }

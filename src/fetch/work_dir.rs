@@ -1,5 +1,4 @@
-//! The directory that a project runs in, its place inside of what was fetched, and the comparison of its files
-//! with the commit that they belong to.
+//! The directory that a project runs in, and the comparison of its files with the checked-out commit.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,12 +12,12 @@ use crate::nearest::nearest;
 use crate::project_uri::{ProjectUri, Subdirectory};
 use crate::temporary::{self, TemporaryDirectory};
 
-/// What a fetch depends on besides the project URI.
+/// The options of a fetch.
 #[derive(Debug, Clone, Default)]
 pub struct FetchOptions {
-    /// The branch, tag or commit that `--version` asks for.
+    /// The branch, tag or commit of `--version`.
     pub version: Option<String>,
-    /// Leave temporary directories where they are (`--keep-workdir`).
+    /// Keep the temporary directory (`--keep-workdir`).
     pub keep: bool,
 }
 
@@ -31,16 +30,16 @@ pub struct WorkDir {
     temporary: Option<TemporaryDirectory>,
 }
 
-/// Where a project came from, as the tags of its run tell it. Nothing here holds a credential.
+/// Where a project was fetched from, as recorded in the run's tags. It never contains a credential.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Source {
     /// The value of `mlflow.source.name`.
     pub name: String,
-    /// The commit that the files belong to.
+    /// The checked-out commit.
     pub commit: Option<String>,
     /// The URL of the repository's first remote.
     pub repo_url: Option<String>,
-    /// The branch, where `--version` named one.
+    /// The branch, if `--version` named one.
     pub branch: Option<String>,
 }
 
@@ -53,34 +52,34 @@ impl WorkDir {
         }
     }
 
-    /// The project's directory: absolute, and the subdirectory where one was asked for.
+    /// The absolute path of the project's directory, including the subdirectory in the URI.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where the project came from.
+    /// Where the project was fetched from.
     pub fn source(&self) -> &Source {
         &self.source
     }
 
-    /// Whether the directory was made for this run.
+    /// Whether the directory was created for this run.
     pub fn is_temporary(&self) -> bool {
         self.temporary.is_some()
     }
 
-    /// Removes a temporary directory now, though others may still have this value.
+    /// Removes a temporary directory now, even if this value is still shared.
     pub fn remove_temporary(&self) {
         if let Some(directory) = &self.temporary {
             directory.remove_now();
         }
     }
 
-    /// The directory that was made for this run, which may hold more than the project.
+    /// The directory that was created for this run. It may contain more than the project.
     pub fn fetched(&self) -> Option<&Path> {
         self.temporary.as_ref().map(TemporaryDirectory::path)
     }
 
-    /// Leaves a temporary directory where it is when this value goes away.
+    /// Keeps a temporary directory when this value is dropped.
     pub fn keep(&mut self) {
         if let Some(directory) = &mut self.temporary {
             directory.keep();
@@ -88,7 +87,7 @@ impl WorkDir {
     }
 }
 
-/// A comparison that goes on by itself until its result is asked for.
+/// A comparison of the files with their commit, which may still be running.
 #[derive(Debug)]
 pub(crate) enum TreeComparison {
     /// The result.
@@ -96,14 +95,13 @@ pub(crate) enum TreeComparison {
     GoesOn(JoinHandle<TreeState>),
 }
 
-/// Begins to compare a project's files with the commit that they belong to. Its time grows with the
-/// number of files: each is looked at, as `git status` does it. `no_part` are files and directories
-/// that are no part of the project, such as the tracking store.
+/// Starts to compare a project's files with the checked-out commit. The time grows with the number of files, as for
+/// `git status`. `no_part` lists files and directories that do not belong to the project, such as the tracking store.
 pub(crate) fn compare_with_commit(work_dir: &WorkDir, no_part: Vec<PathBuf>) -> TreeComparison {
     if work_dir.source().commit.is_none() {
         TreeComparison::Known(TreeState::Unknown)
     } else if work_dir.is_temporary() {
-        // It was checked out a moment ago.
+        // It has just been checked out.
         TreeComparison::Known(TreeState::Clean)
     } else {
         let directory = work_dir.path().to_owned();
@@ -116,7 +114,7 @@ pub(crate) fn compare_with_commit(work_dir: &WorkDir, no_part: Vec<PathBuf>) -> 
 }
 
 impl TreeComparison {
-    /// The result, where it is there.
+    /// The result, if the comparison has finished.
     pub(crate) async fn finished(&mut self) -> Option<&TreeState> {
         match self {
             Self::GoesOn(task) if !task.is_finished() => None,
@@ -136,7 +134,7 @@ impl TreeComparison {
     }
 }
 
-/// The directory that a fetch fills, after it has been told of.
+/// Creates the temporary directory for a fetch and reports it.
 pub(super) fn temporary_directory(
     uri: &ProjectUri,
     progress: &dyn Progress,
@@ -152,8 +150,8 @@ pub(super) fn temporary_directory(
     Ok(directory)
 }
 
-/// The value of `mlflow.source.name` for something on this machine: inside of a Git working tree
-/// `file://<its root>#<the path below it>`, anywhere else the absolute path.
+/// The value of `mlflow.source.name` for a local project: `file://<root>#<path below it>` inside a Git working
+/// tree, otherwise the absolute path.
 pub(super) fn source_name(
     path: &Path,
     subdirectory: Option<&Subdirectory>,
@@ -172,7 +170,7 @@ pub(super) fn source_name(
     }
 }
 
-/// The directory that the project URI names below `top`; `top_name` tells a person what `top` is.
+/// The directory that the project URI names below `top`. Messages call `top` by `top_name`.
 pub(super) fn find_project(
     top: &Path,
     subdirectory: Option<&Subdirectory>,
@@ -192,7 +190,7 @@ pub(super) fn find_project(
     }
 }
 
-/// As [`find_project`], for a source that comes from elsewhere: its symbolic links must not lead out of it.
+/// Like [`find_project`], for fetched files: their symbolic links must not point outside of them.
 pub(super) fn find_project_inside(
     top: &Path,
     subdirectory: Option<&Subdirectory>,
@@ -209,10 +207,10 @@ pub(super) fn find_project_inside(
     }
 }
 
-/// The error for a directory that is not inside of what was fetched.
+/// The error for a subdirectory outside of the fetched files.
 pub(super) fn escaping(subdirectory: &str, top_name: &str) -> FetchError {
     FetchError::new(
-        format!("the directory '{subdirectory}' in {top_name} leads out of it through a symbolic link"),
+        format!("the directory '{subdirectory}' in {top_name} points outside of it through a symbolic link"),
         "",
     )
 }
@@ -232,11 +230,11 @@ fn missing(top: &Path, subdirectory: &Subdirectory, top_name: &str) -> FetchErro
     let hint = match (nearest(&wanted, found.iter().map(String::as_str)), place) {
         (Some(name), _) => format!("did you mean '{}'?", parent.join(name).display()),
         (None, None) if found.is_empty() => {
-            "there are no directories in it: leave the '#' part out".to_owned()
+            "it has no subdirectories; remove the '#…' part of the URI".to_owned()
         }
-        (None, Some(place)) if found.is_empty() => format!("there are no directories {place}"),
+        (None, Some(place)) if found.is_empty() => format!("there are no subdirectories {place}"),
         (None, place) => {
-            let place = place.as_deref().unwrap_or("there");
+            let place = place.as_deref().unwrap_or("at its top");
             format!("the directories {place} are: {}", shortened(&found, SHOWN_NAMES))
         }
     };
@@ -246,7 +244,7 @@ fn missing(top: &Path, subdirectory: &Subdirectory, top_name: &str) -> FetchErro
     )
 }
 
-/// The names of the directories in a directory, in order; Git's own is left out.
+/// The sorted names of the subdirectories, without `.git`.
 pub(super) fn directories(directory: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(directory)
         .into_iter()

@@ -1,7 +1,7 @@
 //! Projects in zip files.
 //!
-//! The whole list of members is checked before the first one is written, and the bytes that really
-//! come out are counted while they are.
+//! The whole list of members is checked before the first one is written. The unpacked bytes are counted too,
+//! because the list may understate the sizes.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -26,11 +26,11 @@ use crate::redact;
 use crate::temporary::TemporaryDirectory;
 
 const MAX_MEMBERS: usize = 200_000;
-/// How many bytes the members of a zip file may hold together.
+/// The most bytes that a zip file may unpack to.
 const MAX_UNPACKED_BYTES: u64 = 16 << 30;
 /// The longest path that a member may have, as on Linux.
 const MAX_PATH_BYTES: usize = 4096;
-/// How many bytes are unpacked at once.
+/// The size of the buffer for unpacking.
 const PIECE_BYTES: usize = 64 << 10;
 
 /// The type bits of a Unix mode, and the types that are allowed.
@@ -40,19 +40,19 @@ const TYPE_FILE: u32 = 0o100_000;
 const TYPE_DIRECTORY: u32 = 0o040_000;
 const TYPE_LINK: u32 = 0o120_000;
 
-/// What to do about a damaged file.
-const DAMAGED: &str = "make or download the zip file anew";
-/// What to do about one that other programs can unpack.
-const BY_HAND: &str = "unpack it by hand and give the directory";
+/// The hint for a damaged file.
+const DAMAGED: &str = "create or download the zip file again";
+/// The hint for a zip file that other programs can unpack.
+const BY_HAND: &str = "unpack it yourself, for example with 'unzip', and run the directory";
 
-/// Unpacks a zip file of this machine.
+/// Unpacks a local zip file.
 pub(super) async fn fetch_file(
     uri: &ProjectUri,
     path: &Path,
     progress: &dyn Progress,
 ) -> Result<WorkDir, FetchError> {
     let directory = temporary_directory(uri, progress)?;
-    // As MLflow does it, a zip file in a Git working tree is named by its place there.
+    // As in MLflow, a zip file in a Git working tree is named by its path there.
     let repository = path
         .parent()
         .and_then(git::find_repository)
@@ -63,8 +63,7 @@ pub(super) async fn fetch_file(
     unpack_project(uri, name, open, &path.display().to_string(), directory, progress).await
 }
 
-/// Downloads a zip file and unpacks it. The file itself has no name on the disk, so that nothing of
-/// it can be left behind.
+/// Downloads a zip file and unpacks it. The downloaded file has no name on disk, so it cannot be left behind.
 pub(super) async fn fetch_url(
     uri: &ProjectUri,
     url: &str,
@@ -98,13 +97,13 @@ pub(super) async fn fetch_url(
             return error;
         }
         FetchError::new(
-            format!("what is at '{shown_url}' is a web page, not a zip file"),
-            "open it in a browser: it may ask you to sign in, or lead to the file's own address",
+            format!("'{shown_url}' is a web page, not a zip file"),
+            "open it in a browser; the page may require a login or link to the zip file",
         )
     })
 }
 
-/// Unpacks the zip file called `zip` and finds the project in it, which the run's tags call `name`.
+/// Unpacks the zip file and finds the project in it. Messages call the file `zip`; the run's tags call it `name`.
 async fn unpack_project(
     uri: &ProjectUri,
     name: String,
@@ -132,7 +131,7 @@ async fn unpack_project(
     Ok(WorkDir::new(project, source, Some(directory)))
 }
 
-/// Many programs put a project's one directory into the zip file, not what is in it.
+/// Many programs pack the project's directory itself instead of its contents.
 fn warn_of_nesting(top: &Path, uri: &ProjectUri, progress: &dyn Progress) {
     if has_mlproject(top) {
         return;
@@ -141,7 +140,7 @@ fn warn_of_nesting(top: &Path, uri: &ProjectUri, progress: &dyn Progress) {
     let mut projects = directories.iter().filter(|name| has_mlproject(&top.join(name)));
     if let (Some(name), None) = (projects.next(), projects.next()) {
         progress.warning(&format!(
-            "there is no MLproject file at the top of the zip file, but one in '{name}': did you mean '{uri}#{name}'?"
+            "the zip file has its MLproject file in '{name}', not at the top; did you mean '{uri}#{name}'?"
         ));
     }
 }
@@ -168,7 +167,7 @@ fn unpack(file: File, directory: &Path, reporter: &Reporter) -> Result<(), Fetch
         if member.is_directory {
             continue;
         }
-        // Nothing is ever overwritten: on some file systems names that differ are the same.
+        // Never overwrite a file: on some file systems two different names mean the same file.
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -201,12 +200,12 @@ fn unpack(file: File, directory: &Path, reporter: &Reporter) -> Result<(), Fetch
     Ok(())
 }
 
-/// One member that may be written.
+/// A checked member.
 #[derive(Debug)]
 struct PlannedMember {
-    /// The name as the zip file spells it.
+    /// The name in the zip file.
     name: String,
-    /// Where it goes: relative, and made of plain names only.
+    /// The target: a relative path of plain names.
     path: PathBuf,
     is_directory: bool,
     is_executable: bool,
@@ -222,17 +221,16 @@ impl PlannedMember {
     }
 }
 
-/// All members in the order of the zip file's own list, once it is sure that each of them is a plain
-/// file or directory with a path of its own inside of the zip file, and that all of them together are
-/// not too large.
+/// Checks that every member is a plain file or directory with a unique path inside the target directory, and
+/// that all of them together are not too large. Gives the members in the zip file's order.
 fn check(archive: &ZipArchive<BufReader<File>>) -> Result<Vec<PlannedMember>, FetchError> {
     if archive.len() > MAX_MEMBERS {
         let count = archive.len();
-        let message = format!("it has {count} members, and at most {MAX_MEMBERS} are allowed");
+        let message = format!("it has {count} members; the limit is {MAX_MEMBERS}");
         return Err(FetchError::new(message, BY_HAND));
     }
     if archive.has_duplicate_names() {
-        return Err(no_zip("two of its members have the same name"));
+        return Err(no_zip("two members have the same name"));
     }
     let mut members = Vec::with_capacity(archive.len());
     let mut places = HashMap::new();
@@ -268,11 +266,11 @@ fn check_member(entry: &ZipFileEntry<'_>) -> Result<PlannedMember, FetchError> {
         )
     {
         let method = entry.compression();
-        let what = format!("is compressed by the method {method}, which is not supported");
+        let what = format!("uses the unsupported compression method {method}");
         return Err(problem(
             &name,
             &what,
-            "pack it anew with the usual method, deflate",
+            "pack it again with the usual method, deflate",
         ));
     }
     let path = checked_path(&name).map_err(|reason| refused(&name, reason))?;
@@ -287,19 +285,19 @@ fn check_member(entry: &ZipFileEntry<'_>) -> Result<PlannedMember, FetchError> {
     })
 }
 
-/// The member's path below the directory that it is unpacked into.
+/// The member's path relative to the target directory.
 fn checked_path(name: &str) -> Result<PathBuf, &'static str> {
     if name.starts_with('/') {
         return Err("its path is absolute");
     }
     if name.contains('\\') {
-        return Err("its path holds a backslash");
+        return Err("its path contains a backslash");
     }
     if name.as_bytes().get(1) == Some(&b':') && name.as_bytes()[0].is_ascii_alphabetic() {
         return Err("its path begins with a drive letter");
     }
     if name.chars().any(char::is_control) {
-        return Err("its name holds a control character");
+        return Err("its name contains a control character");
     }
     if name.len() > MAX_PATH_BYTES {
         return Err("its path is too long");
@@ -315,12 +313,12 @@ fn checked_path(name: &str) -> Result<PathBuf, &'static str> {
     Ok(path)
 }
 
-/// Takes the member's path. `places` holds those that are taken, and whether by a file.
+/// Reserves the member's path. `places` maps each reserved path to whether it is a file's.
 fn take_place(places: &mut HashMap<PathBuf, bool>, member: &PlannedMember) -> Result<(), FetchError> {
     let refuse = |reason| Err(refused(&member.name, reason));
     for parent in member.path.ancestors().skip(1) {
         if *places.entry(parent.to_owned()).or_insert(false) {
-            return refuse("a file of the same name stands where its directory would be");
+            return refuse("its directory has the same path as a file");
         }
     }
     match places.insert(member.path.clone(), !member.is_directory) {
@@ -332,11 +330,11 @@ fn take_place(places: &mut HashMap<PathBuf, bool>, member: &PlannedMember) -> Re
 }
 
 fn problem(member: &str, what: &str, hint: &str) -> FetchError {
-    FetchError::new(format!("its member '{member}' {what}"), hint)
+    FetchError::new(format!("the member '{member}' {what}"), hint)
 }
 
 fn refused(member: &str, reason: &str) -> FetchError {
-    let hint = "pack the project's plain files only, with paths relative to its directory";
+    let hint = "pack only the project's regular files, with paths relative to its directory";
     let member = member.escape_debug().to_string();
     problem(&member, &format!("is refused: {reason}"), hint)
 }
@@ -346,23 +344,23 @@ fn check_size(bytes: u64) -> Result<(), FetchError> {
         return Ok(());
     }
     let most = MAX_UNPACKED_BYTES >> 30;
-    let message = format!("its members hold more than {most} GiB, which is the most that is allowed");
+    let message = format!("its members are larger than the limit of {most} GiB in total");
     Err(FetchError::new(message, BY_HAND))
 }
 
 fn unreadable(error: io::Error) -> FetchError {
-    FetchError::new("it cannot be read", "").caused_by(error)
+    FetchError::new("cannot read the file", "").caused_by(error)
 }
 
 fn no_zip(reason: &str) -> FetchError {
-    let message = format!("it is no zip file, or a damaged one: {reason}");
+    let message = format!("not a valid zip file: {reason}");
     FetchError::new(message, DAMAGED).of_kind(FetchErrorKind::NoZip)
 }
 
 fn broken(error: ZipError) -> FetchError {
     match error {
         ZipError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => unreadable(error),
-        ZipError::Io(_) => no_zip("it ends too early"),
+        ZipError::Io(_) => no_zip("it is truncated"),
         ZipError::InvalidArchive(reason) => no_zip(&reason),
         other => no_zip(&other.to_string()),
     }

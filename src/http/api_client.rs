@@ -1,4 +1,4 @@
-//! Calls of JSON APIs: credentials, retries, redirects, and what the answers mean.
+//! Calls of JSON APIs: credentials, retries, redirects and responses.
 
 use std::sync::Arc;
 
@@ -15,57 +15,57 @@ use super::server_access::{may_see_credentials, redirect_target};
 use crate::redact::without_credentials;
 use crate::retrying::retrying;
 
-/// What an API has of its own.
+/// The properties of a JSON API.
 #[async_trait]
 pub(crate) trait Api: Send + Sync {
     type Error: From<ApiError> + Send;
 
-    /// Whose API it is: `MLflow`.
+    /// The API's name: `MLflow`.
     const NAME: &'static str;
 
-    /// The server for a person: `the tracking server`.
+    /// The server's name in messages: `the tracking server`.
     const SERVER: &'static str;
 
-    /// Where a person finds the credentials that are sent.
+    /// Where the credentials were found, for messages.
     fn credentials(&self) -> Option<String> {
         None
     }
 
-    /// Adds the credentials of the moment to a request whose body will be `body`.
+    /// Adds the current credentials to a request with this body.
     async fn authorize(&self, _request: &mut Request, _body: &[u8]) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// Looks for credentials other than those that the server refused; says whether there are any.
+    /// Looks for other credentials than the refused ones, and gives whether there are any.
     async fn renew(&self, _refused: &HeaderValue) -> bool {
         false
     }
 
-    /// Why redirects are not followed, if they are not.
+    /// If redirects must not be followed: a clause for the message.
     fn forbids_redirects(&self) -> Option<&'static str> {
         None
     }
 
-    /// What a refusal says that only means that the server has too much to do.
+    /// The message of a refusal that only means that the server is overloaded.
     fn overload(&self, _answer: &ApiResponse) -> Option<String> {
         None
     }
 
-    /// The body of a refusal without secrets: a server may repeat what it was sent.
+    /// Removes secrets from the body of a refusal, because a server may repeat the request.
     async fn redacted(&self, body: Vec<u8>) -> Vec<u8> {
         body
     }
 }
 
-/// What became of one try.
+/// The outcome of one attempt.
 pub(crate) struct Outcome {
     answer: Result<ApiResponse, ApiError>,
-    /// Why another try may end otherwise, in words for a person.
+    /// Why another attempt may succeed, for messages.
     reason: Option<String>,
 }
 
 impl Outcome {
-    /// Whether the server may have done what it was asked for.
+    /// Whether the server may have carried out the request.
     pub(crate) fn is_unclear(&self) -> bool {
         match &self.answer {
             Ok(answer) if self.reason.is_none() => answer.status.is_success(),
@@ -74,7 +74,7 @@ impl Outcome {
         }
     }
 
-    /// Whether the server may still be at work on it.
+    /// Whether the server may still be working on the request.
     pub(crate) fn is_timeout(&self) -> bool {
         matches!(&self.answer, Err(error) if matches!(error.fault(), Some(Fault::Timeout(_))))
     }
@@ -84,13 +84,13 @@ impl Outcome {
 pub(crate) struct ApiClient<A> {
     api: A,
     base: Url,
-    /// What goes with every request, wherever it is redirected.
+    /// Headers of every request, including redirected ones.
     headers: HeaderMap,
     connection: Arc<Connection>,
 }
 
 impl<A: Api> ApiClient<A> {
-    /// A client of the server at `base`, which holds no credentials.
+    /// A client of the server at `base`, a URL without credentials.
     pub(crate) fn new(api: A, base: Url, mut headers: HeaderMap, connection: Arc<Connection>) -> Self {
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         Self {
@@ -101,7 +101,7 @@ impl<A: Api> ApiClient<A> {
         }
     }
 
-    /// The server's address without a slash at its end.
+    /// The server's address without a trailing slash.
     pub(crate) fn address(&self) -> &str {
         self.base.as_str().trim_end_matches('/')
     }
@@ -110,7 +110,7 @@ impl<A: Api> ApiClient<A> {
         &self.connection.settings
     }
 
-    /// The parts of which another kind of client is made: the address and what goes with every request.
+    /// The parts for building another kind of client: the API, the address and the headers of every request.
     pub(crate) fn into_parts(self) -> (A, Url, HeaderMap) {
         (self.api, self.base, self.headers)
     }
@@ -124,7 +124,7 @@ impl<A: Api> ApiClient<A> {
         self.value(Call { query, ..call }).await
     }
 
-    /// Has something done that may be done again without harm.
+    /// Sends a request that is safe to repeat.
     pub(crate) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -137,7 +137,7 @@ impl<A: Api> ApiClient<A> {
         self.read(call.path, self.tried(&call).await?).await
     }
 
-    /// An answer that is no refusal.
+    /// Sends a request; any status but success is an error.
     pub(crate) async fn call(&self, call: Call<'_>) -> Result<ApiResponse, A::Error> {
         let answer = self.tried(&call).await?.answer?;
         if answer.status.is_success() {
@@ -147,7 +147,7 @@ impl<A: Api> ApiClient<A> {
         }
     }
 
-    /// Sends the request until there is an outcome that another try would not change.
+    /// Sends the request until another attempt would not change the outcome.
     async fn tried(&self, call: &Call<'_>) -> Result<Outcome, A::Error> {
         let mut tries = 1;
         loop {
@@ -159,8 +159,8 @@ impl<A: Api> ApiClient<A> {
         }
     }
 
-    /// The try of this number: sends the request, also to where the server redirects it, and once more with
-    /// other credentials if the server refuses the first ones. Fails for what no further try would change.
+    /// One attempt: sends the request, follows redirects, and renews refused credentials once. Fails if another attempt
+    /// would not help.
     pub(crate) async fn attempt(&self, call: &Call<'_>, tries: u32) -> Result<Outcome, A::Error> {
         let mut url = self.url(call);
         let mut headers = self.headers.clone();
@@ -197,38 +197,38 @@ impl<A: Api> ApiClient<A> {
                 return Ok(Outcome { answer, reason });
             };
             let is_web = matches!(target.scheme(), "http" | "https");
-            // As a GET, which the other statuses ask for, the call would do something else.
+            // The other statuses turn the call into a GET, which would do something else.
             let is_same = call.method == Method::GET || matches!(answer.status.as_u16(), 307 | 308);
             let reason = self.api.forbids_redirects();
-            let reason = reason.or((is_same && !is_web).then_some("which is no web address"));
+            let reason = reason.or((is_same && !is_web).then_some("which is not an http(s) address"));
             if reason.is_some() || !is_same {
                 return Err(redirected(call, &target, reason));
             }
             is_trusted &= may_see_credentials(&url, &target);
             url = target;
         }
-        let reason = format!("after {MOST_REDIRECTS} redirects before");
+        let reason = format!("after {MOST_REDIRECTS} other redirects");
         Err(redirected(call, &url, Some(&reason)))
     }
 
-    /// What a person reads of an answer that may be another one a little later.
+    /// If a later request may get another response: the reason, for messages.
     fn why_transient(&self, answer: &ApiResponse) -> Option<String> {
         if self.settings().retry.is_transient(answer.status, &answer.headers) {
-            return Some(format!("it answered {}", answer.status));
+            return Some(format!("it returned {}", answer.status));
         }
         let message = self.api.overload(answer)?;
-        Some(format!("it answered {}: {message}", answer.status))
+        Some(format!("it returned {}: {message}", answer.status))
     }
 
-    /// Waits before the next try, which counts from then on; says whether there is one. Waiting can take
-    /// minutes: the person learns each time why, for how long, and how to stop it.
+    /// Waits before the next attempt and counts it; gives `false` if there is none left. Because waiting can take
+    /// minutes, the log says each time why, for how long, and how to stop it.
     pub(crate) async fn pause(&self, tries: &mut u32, outcome: &Outcome) -> bool {
         let Some(reason) = &outcome.reason else {
             return false;
         };
         let retry = &self.settings().retry;
         let answer = outcome.answer.as_ref().ok();
-        // Too many clients ask the server at once: those that come back should not do so together.
+        // The server may have too many clients, so their retries must spread out.
         let is_of_load = answer.is_some() || outcome.is_timeout();
         let retry_after = answer.and_then(|answer| answer.header(RETRY_AFTER));
         let Some(pause) = retry.pause_after(*tries, is_of_load, retry_after) else {
@@ -254,7 +254,7 @@ impl<A: Api> ApiClient<A> {
         url
     }
 
-    /// The value that the answer holds, or what the server has to say instead.
+    /// The value in the response, or the server's refusal.
     pub(crate) async fn read<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -262,7 +262,7 @@ impl<A: Api> ApiClient<A> {
     ) -> Result<T, A::Error> {
         let answer = outcome.answer?;
         let body: &[u8] = match answer.body.trim_ascii() {
-            // Some servers answer so where MLflow's own answers with an empty object.
+            // Some servers send this instead of MLflow's empty object.
             b"" | b"200 OK" => b"{}",
             body => body,
         };
@@ -272,7 +272,7 @@ impl<A: Api> ApiClient<A> {
         serde_json::from_slice(body).map_err(|error| ApiError::malformed(A::NAME, path, error).into())
     }
 
-    /// What the server has to say instead of what was asked for.
+    /// The error for a refusal.
     async fn refusal(&self, path: &str, answer: ApiResponse) -> A::Error {
         let body = self.api.redacted(answer.body).await;
         let said = code_and_message(&body).filter(|_| !answer.status.is_success());

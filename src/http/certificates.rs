@@ -1,4 +1,4 @@
-//! The certificates that servers are checked against, and the one that a client shows.
+//! The trusted certificates, and the client's own certificate.
 
 use std::fs;
 use std::io;
@@ -12,9 +12,9 @@ use reqwest::{Certificate, ClientBuilder, Identity};
 use super::error::ClientError;
 use crate::env_vars;
 
-const NO_CERTIFICATE: &str = "it holds no certificate in PEM form";
+const NO_CERTIFICATE: &str = "it contains no PEM certificate";
 
-/// What the server's certificate is checked against.
+/// The certificates that verify the server's.
 #[derive(Debug, Clone)]
 pub(crate) enum Verification {
     /// The certificates that the system trusts.
@@ -22,25 +22,25 @@ pub(crate) enum Verification {
     /// The certificates in a PEM file or a directory, and no others.
     Bundle {
         path: PathBuf,
-        /// The variable that names it.
+        /// The variable with the path.
         variable: &'static str,
     },
     Off,
 }
 
 impl Verification {
-    /// The bundle or directory that the variables of Python's `requests` name, else the system's certificates.
+    /// The bundle or directory in the variables of Python's `requests`, otherwise the system's certificates.
     pub(crate) fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Self {
         Self::of_first([env_vars::REQUESTS_CA_BUNDLE, env_vars::CURL_CA_BUNDLE], variable)
     }
 
-    /// The bundle or directory that the first of these variables names, else the system's certificates.
+    /// The bundle or directory in the first of these variables that is set, otherwise the system's certificates.
     pub(crate) fn of_first(names: [&'static str; 2], variable: &dyn Fn(&str) -> Option<String>) -> Self {
         let bundle = names.into_iter().find_map(|name| Self::bundle(name, variable));
         bundle.unwrap_or(Self::SystemRoots)
     }
 
-    /// The bundle or directory that this variable names.
+    /// The bundle or directory in this variable.
     pub(crate) fn bundle(name: &'static str, variable: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
         variable(name).map(|path| Self::Bundle {
             path: PathBuf::from(path),
@@ -59,12 +59,12 @@ impl Verification {
     }
 }
 
-/// The client's certificate with its chain and key, all from one PEM file as Python reads it.
+/// The client's certificate, chain and key from one PEM file, as Python reads it.
 pub(super) fn client_identity(path: &Path) -> Result<Identity, ClientError> {
     used(env_vars::MLFLOW_TRACKING_CLIENT_CERT_PATH, path, identity)
 }
 
-/// What is read from the file that this variable names.
+/// Reads the file of this variable.
 fn used<T>(
     variable: &str,
     path: &Path,
@@ -94,8 +94,7 @@ fn trusted_certificates(path: &Path) -> anyhow::Result<Vec<Certificate>> {
         .collect()
 }
 
-/// OpenSSL looks only at the files that `openssl rehash` named (`0a1b2c3d.0`). Where a directory has
-/// none of them all its files count.
+/// OpenSSL reads only files with names of `openssl rehash` (`0a1b2c3d.0`). If there are none, all files count.
 fn certificates_in_directory(path: &Path) -> io::Result<Vec<X509>> {
     let files = fs::read_dir(path)?.map(|entry| Ok(entry?.path()));
     let mut files = files.collect::<io::Result<Vec<_>>>()?;
@@ -103,7 +102,7 @@ fn certificates_in_directory(path: &Path) -> io::Result<Vec<X509>> {
     if files.iter().any(|file| is_hashed_name(file)) {
         files.retain(|file| is_hashed_name(file));
     }
-    // A file that is no certificate may lie there too, and is passed over as OpenSSL does.
+    // Like OpenSSL, skip files that are not certificates.
     Ok(files
         .iter()
         .filter_map(|file| X509::stack_from_pem(&fs::read(file).ok()?).ok())
@@ -119,7 +118,7 @@ fn is_hashed_name(file: &Path) -> bool {
     })
 }
 
-/// The key may have any form that OpenSSL knows, but no password: nobody is there to type it.
+/// The key may have any format of OpenSSL, but no password, because nobody may be there to type it.
 fn identity(path: &Path) -> anyhow::Result<Identity> {
     let text = fs::read(path)?;
     let chain = X509::stack_from_pem(&text)?;
@@ -129,20 +128,20 @@ fn identity(path: &Path) -> anyhow::Result<Identity> {
         if has(b"ENCRYPTED") {
             anyhow!("its private key has a password")
         } else if has(b"PRIVATE KEY-----") {
-            anyhow!("its private key cannot be read")
+            anyhow!("its private key is not valid")
         } else {
-            anyhow!("it holds no private key; both must be in one file")
+            anyhow!("it contains no private key; the certificate and its key must be in one file")
         }
     })?;
     ensure!(
         first.public_key().is_ok_and(|public| public.public_eq(&key)),
-        "its private key does not belong to its first certificate"
+        "its private key does not match its first certificate"
     );
     let mut certificates = Vec::new();
     for certificate in &chain {
         certificates.extend(certificate.to_pem()?);
     }
-    // The TLS library takes a key in PKCS#8 form alone.
+    // The TLS library accepts only PKCS#8 keys.
     Ok(Identity::from_pkcs8_pem(
         &certificates,
         &key.private_key_to_pem_pkcs8()?,

@@ -1,5 +1,4 @@
-//! The clients that all downloads and calls of cloud services go over, with the proxies that the environment
-//! names.
+//! The HTTP clients for downloads and cloud services, with the environment's proxies.
 
 use std::time::Duration;
 
@@ -14,23 +13,22 @@ use crate::redact::{Secret, without_credentials};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a server may send nothing.
+/// The longest silence of a server.
 pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// As many redirects as Python's `requests` follows.
+/// The limit of Python's `requests`.
 pub(crate) const MOST_REDIRECTS: usize = 30;
 
 pub(crate) const AGENT: &str = concat!("mlrun/", env!("CARGO_PKG_VERSION"));
 
-/// A client with the proxies that the environment names; `verification` is none for servers without TLS. It has no
-/// time limit, since only the sender knows how long an answer may take.
+/// A client with the environment's proxies. `verification` is `None` for servers without TLS. It has no timeout,
+/// because only the caller knows how long a response may take.
 pub(crate) fn client(verification: Option<&Verification>, redirects: Policy) -> Result<Client, ClientError> {
     let proxies = ProxySettings::from_variables(&env_vars::non_empty);
     built(begun(verification, redirects, &proxies)?)
 }
 
-/// A client for services on this machine or its virtual network, which no proxy reaches and which
-/// answer at once or not at all.
+/// A client for services on this machine or its virtual network, which are not behind a proxy and respond quickly.
 pub(crate) fn local_client(timeout: Duration) -> Result<Client, ClientError> {
     let builder = begun(None, Policy::none(), &ProxySettings::default())?;
     built(builder.connect_timeout(timeout).timeout(timeout))
@@ -61,20 +59,20 @@ pub(super) fn built(builder: ClientBuilder) -> Result<Client, ClientError> {
     })
 }
 
-/// The proxies that the environment names. Their addresses may hold credentials.
+/// The proxies in the environment. Their addresses may contain credentials.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ProxySettings {
     http: Option<Secret>,
     https: Option<Secret>,
     all: Option<Secret>,
-    /// The hosts that need none, in the variable's own form.
+    /// The value of `NO_PROXY`.
     none_for: String,
 }
 
 impl ProxySettings {
-    /// Reads the variables; `variable` gives `None` for one that is not set or empty.
+    /// Reads the variables; `variable` gives `None` for an unset or empty one.
     pub(super) fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Self {
-        // The lower case comes first in Python's `requests`.
+        // Python's `requests` prefers the lower-case name.
         let either = |name: &str| variable(&name.to_ascii_lowercase()).or_else(|| variable(name));
         Self {
             http: either(env_vars::HTTP_PROXY).map(Secret::new),
@@ -84,7 +82,7 @@ impl ProxySettings {
         }
     }
 
-    /// Whether a request for this address by plain HTTP goes to a proxy.
+    /// Whether a plain HTTP request to this address uses a proxy.
     pub(super) fn is_for(&self, address: &Url) -> bool {
         let is_named = self.http.is_some() || self.all.is_some();
         let any = Matcher::builder().all("http://any").no(self.none_for.as_str());
@@ -107,10 +105,10 @@ impl ProxySettings {
             let unusable = |reason| ClientError::Unusable {
                 what: format!("the proxy '{}'", without_credentials(address)),
                 reason,
-                hint: Some("use an http:// proxy, or name the server's host in NO_PROXY"),
+                hint: Some("use an http:// proxy, or add the server's host to NO_PROXY"),
             };
             if address.to_ascii_lowercase().starts_with("socks") {
-                return Err(unusable("SOCKS is not available".to_owned()));
+                return Err(unusable("SOCKS proxies are not supported".to_owned()));
             }
             let proxy =
                 constructor(address.to_owned()).map_err(|error| unusable(innermost(&error.without_url())))?;

@@ -1,7 +1,7 @@
-//! One request and its answer, without retries and redirects.
+//! One request and its response, without retries and redirects.
 //!
-//! Plain HTTP goes over a client that knows nothing of TLS: one that does reads all the system's
-//! certificates when it is made, which takes longer than a whole short run.
+//! Plain HTTP uses a client without TLS, because a TLS client reads all the system's certificates when it is
+//! created, which takes longer than a whole short run.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -26,31 +26,31 @@ use super::retry::RetryPolicy;
 use crate::env_vars::{self, VariableError, whole_number};
 use crate::quantity;
 
-/// Longer answers are refused. A run with many metrics and parameters is the longest that comes.
+/// The limit for responses; the largest real ones are runs with many metrics and parameters.
 const LONGEST_BODY: usize = 64 * 1024 * 1024;
 
-/// The slowest connection that an upload may take, in bytes per second.
+/// The slowest supported upload, in bytes per second.
 const SLOWEST: u64 = 50 * 1024;
 
-/// As `reqwest` and MLflow's client have it: a dead connection is noticed within a minute.
+/// As in `reqwest` and MLflow's client: detects a dead connection within a minute.
 const KEEPALIVE: (Duration, u32) = (Duration::from_secs(15), 3);
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How a server is reached, as the environment says it.
+/// The connection settings of the environment.
 #[derive(Debug, Clone)]
 pub(crate) struct ConnectionSettings {
     pub(crate) verification: Verification,
-    /// A PEM file with the client's certificate, its chain and its key.
+    /// A PEM file with the client's certificate, chain and key.
     pub(crate) client_certificate: Option<PathBuf>,
     pub(crate) proxies: ProxySettings,
     pub(crate) retry: RetryPolicy,
-    /// How long the server may take to answer, and after that for each part of the answer.
+    /// The timeout for the response, and then for each part of it.
     pub(crate) timeout: Duration,
 }
 
 impl ConnectionSettings {
-    /// Reads MLflow's variables and those of Python's `requests`.
+    /// Reads the variables of MLflow and Python's `requests`.
     pub(crate) fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, VariableError> {
         let timeout = whole_number(variable, env_vars::MLFLOW_HTTP_REQUEST_TIMEOUT, 120, 1..=i64::MAX)?;
         Ok(Self {
@@ -62,7 +62,7 @@ impl ConnectionSettings {
         })
     }
 
-    /// A client with these settings. `is_tls` says whether its servers have certificates.
+    /// A client with these settings. `is_tls`: its servers use HTTPS.
     pub(crate) fn client(&self, redirects: Policy, is_tls: bool) -> Result<Client, ClientError> {
         let mut builder = begun(is_tls.then_some(&self.verification), redirects, &self.proxies)?
             .connect_timeout(self.timeout)
@@ -74,18 +74,18 @@ impl ConnectionSettings {
     }
 }
 
-/// A request to be sent, as often as it needs.
+/// A request that may be sent several times.
 #[derive(Debug, Clone)]
 pub(crate) struct Call<'a> {
     pub(crate) method: Method,
-    /// The path below the server's address, percent-encoded where that is needed.
+    /// The percent-encoded path below the server's address.
     pub(crate) path: &'a str,
     pub(crate) query: &'a [(&'a str, &'a str)],
     pub(crate) content_type: Option<&'a str>,
     pub(crate) content: Content,
-    /// Whether it may be sent again when nobody knows whether it has been done.
+    /// Whether it is safe to repeat if the first attempt may have succeeded.
     pub(crate) is_repeatable: bool,
-    /// How often the usual time the answer may take.
+    /// A factor for the timeout.
     pub(crate) patience: u32,
 }
 
@@ -112,7 +112,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// An answer, wholly read.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct ApiResponse {
     pub(crate) status: StatusCode,
@@ -127,7 +127,7 @@ impl ApiResponse {
     }
 }
 
-/// Sends requests, and keeps the connections for the next ones.
+/// Sends requests and keeps the connections open for the next ones.
 pub(crate) struct Connection {
     pub(super) settings: ConnectionSettings,
     plain: PlainClient<HttpConnector, Body>,
@@ -135,7 +135,7 @@ pub(crate) struct Connection {
 }
 
 impl fmt::Debug for Connection {
-    /// Without the clients, which know the credentials of proxies.
+    /// Omits the clients, which contain the proxies' credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Connection").field(&self.settings).finish()
     }
@@ -157,7 +157,7 @@ impl Connection {
         }
     }
 
-    /// Sends the request of a call with its content, and reads the answer. `tries` is the number of the try.
+    /// Sends the request of a call with its content and reads the response. `tries` is the number of the attempt.
     pub(super) async fn exchange(
         &self,
         call: &Call<'_>,
@@ -177,7 +177,7 @@ impl Connection {
         };
         let failed = |limit, error: Option<BoxError>| match (error, content.check()) {
             (None, _) => {
-                let reason = format!("no answer within {}", quantity::duration(limit));
+                let reason = format!("no response within {}", quantity::duration(limit));
                 silent((Fault::Timeout(self.settings.timeout), reason))
             }
             (Some(error), Ok(())) => silent(classify(error.as_ref(), self.settings.timeout)),
@@ -198,13 +198,13 @@ impl Connection {
             if body.len() + data.len() > LONGEST_BODY {
                 return Err(ApiError::Malformed {
                     endpoint: call.path.to_owned(),
-                    what: format!("longer than {LONGEST_BODY} bytes"),
+                    what: format!("larger than {}", quantity::size(LONGEST_BODY as u64)),
                 });
             }
             body.extend_from_slice(&data);
         }
-        // The connection goes back to its pool in a task of its own: a request that comes before that has run
-        // would open another one.
+        // A separate task returns the connection to the pool. Without this, the next request could be earlier and
+        // open another connection.
         tokio::task::yield_now().await;
         Ok(ApiResponse {
             status: answer.status(),
@@ -214,7 +214,7 @@ impl Connection {
         })
     }
 
-    /// What sends a request, by the client that it needs.
+    /// Sends a request with the client that it needs.
     async fn send(
         &self,
         request: Request,
@@ -241,7 +241,7 @@ fn without_url(error: reqwest::Error) -> BoxError {
     error.without_url().into()
 }
 
-/// What comes of the work, unless it takes longer: then the error is none.
+/// Waits for the work; gives `Err(None)` after the timeout.
 async fn in_time<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, BoxError>>,

@@ -1,4 +1,4 @@
-//! What requests bring: bytes, and files of this machine, which are sent whole or in parts.
+//! Request bodies: bytes, and local files, sent as a whole or in parts.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -18,18 +18,18 @@ use http_body_util::StreamBody;
 use openssl::sha::{Sha256, sha256};
 use reqwest::Body;
 
-/// How much is handed to a connection at a time.
+/// The size of the pieces that are sent.
 const CHUNK: usize = 256 * 1024;
 
-/// The file got longer or shorter: what was sent of it belongs to no state that it ever had.
+/// The file's length changed, so the sent bytes may be a mixture of two versions.
 #[derive(Debug, thiserror::Error)]
-#[error("it was changed while it was sent: it had {before} bytes, and has {now} now")]
+#[error("the file changed during the upload: it had {before} bytes and now has {now}")]
 pub(crate) struct FileChanged {
     pub(crate) before: u64,
     pub(crate) now: u64,
 }
 
-/// A file that is sent as long as it was when it was opened. Reading it never holds up other work.
+/// A file that is sent with the length that it had when it was opened. Reading it does not block other work.
 #[derive(Debug, Clone)]
 pub(crate) struct SentFile {
     file: Arc<File>,
@@ -50,7 +50,7 @@ impl SentFile {
         self.length
     }
 
-    /// Whether the file still has its length.
+    /// Fails with [`FileChanged`] if the length has changed.
     pub(crate) fn check(&self) -> io::Result<()> {
         let now = self.file.metadata()?.len();
         if now == self.length {
@@ -62,11 +62,11 @@ impl SentFile {
         }))
     }
 
-    /// The bytes of a part; fails with [`FileChanged`] if the file ends before the part does.
+    /// Reads a part; fails with [`FileChanged`] if the file has become too short.
     pub(crate) async fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
         let file = Arc::clone(&self.file);
         let length = range.end.saturating_sub(range.start);
-        // Made here: what many threads allocate and free the allocator keeps for each of them.
+        // Allocated on this thread, because the allocator keeps freed memory for each thread.
         let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
         let read = tokio::task::spawn_blocking(move || {
             file.read_exact_at(&mut bytes, range.start)?;
@@ -90,9 +90,8 @@ impl SentFile {
         Ok(hasher.finish())
     }
 
-    /// The file as the body of a request, with these bytes before and after it. It fails before its last
-    /// bytes if the file has another length by then, so that nobody takes it for whole. `sent` counts
-    /// the file's bytes that have gone out.
+    /// The file as a request body, between these bytes. If the file's length changes, the body fails before its last
+    /// bytes, so the server does not take it as complete. `sent` counts the file's sent bytes.
     fn body(&self, head: Bytes, tail: Bytes, sent: Arc<AtomicU64>) -> Body {
         let state = (self.clone(), sent, 0);
         let chunks = stream::try_unfold(state, |(file, sent, start)| async move {
@@ -113,14 +112,14 @@ impl SentFile {
     }
 }
 
-/// What a request brings, which can be sent again for another try: bytes, and perhaps a file after them.
+/// A request body that can be sent again: bytes, and optionally a file after them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Content {
     pub(crate) head: Bytes,
     pub(crate) file: Option<SentFile>,
-    /// What goes after the file.
+    /// The bytes after the file.
     pub(crate) tail: Bytes,
-    /// Counts the bytes that have gone out, of a file those of the file alone.
+    /// Counts the sent bytes; with a file, only the file's.
     pub(crate) sent: Arc<AtomicU64>,
 }
 
@@ -150,7 +149,7 @@ impl Content {
         self.file.as_ref().map_or(Ok(()), SentFile::check)
     }
 
-    /// The hash that a signature may hold, of a file that nothing is around.
+    /// The SHA-256 for a signature; only for a file without bytes around it.
     pub(crate) async fn sha256(&self) -> io::Result<[u8; 32]> {
         match &self.file {
             Some(file) => file.sha256().await,
@@ -158,7 +157,7 @@ impl Content {
         }
     }
 
-    /// The body of a request; nothing if nothing is sent.
+    /// The request body; `None` if it is empty.
     pub(crate) fn body(&self) -> Option<Body> {
         let (head, sent) = (self.head.clone(), Arc::clone(&self.sent));
         sent.store(0, Ordering::Relaxed);
@@ -169,8 +168,8 @@ impl Content {
     }
 }
 
-/// Bytes whose going out is counted. They say where they end: a connection is kept for the next request only if
-/// the answer cannot come before that is known.
+/// Bytes that are counted when they are sent. They announce their end, because a connection is reused only if the
+/// end of the request is known before the response.
 struct CountedBytes {
     rest: Bytes,
     sent: Arc<AtomicU64>,
@@ -240,7 +239,7 @@ mod tests {
             } else {
                 assert!(body.is_err() && sent < length as u64, "{now}");
                 let told =
-                    format!("it was changed while it was sent: it had {length} bytes, and has {now} now");
+                    format!("the file changed during the upload: it had {length} bytes and now has {now}");
                 assert_eq!(file.sha256().await.unwrap_err().to_string(), told);
             }
         }

@@ -1,4 +1,4 @@
-//! Downloads over HTTP, straight into a file.
+//! HTTP downloads into a file.
 
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
@@ -16,7 +16,7 @@ use super::client::{MOST_REDIRECTS, READ_TIMEOUT};
 use super::error::{ClientError, Fault, after_tries, classify, shown_status};
 use super::server_access::ServerAccess;
 
-/// When a download that breaks off is begun again or continued: four times.
+/// The pauses before an interrupted download is continued or restarted.
 const RETRIES: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(500))
     .with_max_times(4);
@@ -24,14 +24,14 @@ const RETRIES: ExponentialBuilder = ExponentialBuilder::new()
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Downloaded {
     pub(crate) bytes: u64,
-    /// Whether the server calls it a page of HTML.
+    /// Whether its content type is HTML.
     pub(crate) is_page: bool,
 }
 
-/// Why a download failed. No variant holds the URL, which may carry credentials.
+/// Why a download failed. No variant contains the URL, which may have credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
-    #[error("it is no URL: {reason}")]
+    #[error("not a valid URL: {reason}")]
     Url { reason: String },
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -41,17 +41,17 @@ pub enum DownloadError {
         reason: String,
         tries: u32,
     },
-    #[error("the server redirects more than {MOST_REDIRECTS} times, or to no address")]
+    #[error("the server redirects more than {MOST_REDIRECTS} times, or to an invalid address")]
     Redirects,
-    #[error("the server answered {}", shown_status(*.status))]
+    #[error("the server returned {}", shown_status(*.status))]
     Status {
         status: u16,
-        /// Where the credentials come from that were sent.
+        /// The source of the credentials that were sent.
         credentials: Option<String>,
     },
-    #[error("it is larger than {} GiB, which is the most that is allowed", .limit >> 30)]
+    #[error("it is larger than the limit of {} GiB", .limit >> 30)]
     TooLarge { limit: u64 },
-    #[error("it cannot be written")]
+    #[error("cannot write the file")]
     Unwritable(#[source] io::Error),
 }
 
@@ -88,15 +88,15 @@ impl DownloadError {
             Self::NoAnswer { fault, .. } => return fault.download_hint(),
             Self::Status { status, credentials } => match (status, credentials) {
                 (401 | 403, Some(source)) => {
-                    return Some(format!("the server did not accept the credentials from {source}"));
+                    return Some(format!(
+                        "check the credentials from {source}; the server rejected them"
+                    ));
                 }
                 (401 | 403, None) => {
-                    "give credentials in the URL (https://user:token@host/…), or in ~/.netrc for this host"
+                    "add credentials to the URL (https://USER:TOKEN@HOST/…) or to ~/.netrc for this host"
                 }
-                (404 | 410, _) => {
-                    "check the address; some hosts answer so too when you may not see what is there"
-                }
-                (407, _) => "give the proxy's user and password in HTTPS_PROXY or HTTP_PROXY",
+                (404 | 410, _) => "check the address; some hosts also return this if you have no access",
+                (407, _) => "add the proxy's user and password to HTTPS_PROXY or HTTP_PROXY",
                 _ => return None,
             },
             Self::Unwritable(error) if error.kind() == io::ErrorKind::StorageFull => {
@@ -108,11 +108,10 @@ impl DownloadError {
     }
 }
 
-/// Downloads what is at `url` into the empty `file`, at most `limit` bytes. A download that breaks
-/// off is continued where it ended if the server can do so. `on_progress` hears how many bytes have
-/// arrived, and of how many.
+/// Downloads `url` into the empty `file`, at most `limit` bytes. An interrupted download is continued if the server
+/// supports that. `on_progress` gets the received bytes and the total.
 ///
-/// Proxies, trusted certificates and netrc files are those that Python's `requests` would use.
+/// It uses the same proxies, trusted certificates and netrc files as Python's `requests`.
 pub(crate) async fn download(
     url: &str,
     file: &mut File,
@@ -146,12 +145,12 @@ pub(crate) async fn download(
     })
 }
 
-/// What a server sends, unless it sends nothing for a time.
+/// Waits for the server, but not longer than [`READ_TIMEOUT`].
 async fn in_time<T>(sent: impl Future<Output = reqwest::Result<T>>) -> Result<T, DownloadError> {
     match timeout(READ_TIMEOUT, sent).await {
         Ok(sent) => Ok(sent?),
         Err(_) => {
-            let reason = format!("no answer within {}", quantity::duration(READ_TIMEOUT));
+            let reason = format!("no response within {}", quantity::duration(READ_TIMEOUT));
             Err(DownloadError::silent((Fault::Broken, reason)))
         }
     }
@@ -163,13 +162,13 @@ struct Received<'a> {
     limit: u64,
     on_progress: &'a mut (dyn FnMut(u64, Option<u64>) + Send),
     bytes: u64,
-    /// What the server calls this state of its file; without it nothing can be continued.
+    /// Identifies the version of the server's file; without it a download cannot be continued.
     validator: Option<HeaderValue>,
     is_page: bool,
 }
 
 impl Received<'_> {
-    /// One try: all that is still missing, as long as the server's file is still the same.
+    /// One attempt: fetches the missing part, if the server's file has not changed.
     async fn fetch(&mut self) -> Result<(), DownloadError> {
         let source = &self.source;
         let mut request = source
@@ -196,7 +195,7 @@ impl Received<'_> {
         Ok(())
     }
 
-    /// Takes note of an answer's head. A server that sends all again is taken at its word.
+    /// Reads a response's head. If the server sends the whole file again, the download restarts.
     fn begin(&mut self, answer: &Response) -> Result<(), DownloadError> {
         let (status, headers) = (answer.status(), answer.headers());
         let begins = |name, part: &str| {
@@ -214,11 +213,11 @@ impl Received<'_> {
         if !(is_part && begins(CONTENT_RANGE, &format!("bytes {}-", self.bytes))) {
             self.start_anew().map_err(DownloadError::Unwritable)?;
             if is_part || is_refused_part {
-                let reason = "the server did not send the part that it was asked for";
+                let reason = "the server did not send the requested part of the file";
                 return Err(DownloadError::silent((Fault::Broken, reason.to_owned())));
             }
         }
-        // A strong entity tag or else the time of the last change (RFC 9110, section 13.1.5).
+        // A strong entity tag, otherwise the time of the last change (RFC 9110, section 13.1.5).
         let tag = headers.get(ETAG).filter(|_| !begins(ETAG, "W/"));
         self.validator = tag.or_else(|| headers.get(LAST_MODIFIED)).cloned();
         self.is_page = begins(CONTENT_TYPE, "text/html");

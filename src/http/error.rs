@@ -1,4 +1,4 @@
-//! What the failures of servers and of the HTTP and TLS libraries mean, and what a person reads of them.
+//! Explains the failures of servers and of the HTTP and TLS libraries.
 
 use std::io;
 use std::time::Duration;
@@ -8,18 +8,18 @@ use serde_json::Value;
 
 use crate::quantity;
 
-/// The kinds of failure in which a server gives no answer.
+/// The kinds of failure without a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing listens there.
+    /// Nothing is listening at the address.
     Refused,
     UnknownHost,
     /// The server's certificate, or the client's, was not accepted.
     Certificate,
-    /// What listens there speaks something else: TLS for HTTP, or HTTP for TLS.
+    /// The server speaks another protocol: TLS instead of HTTP, or HTTP instead of TLS.
     Protocol,
     Timeout(Duration),
-    /// The connection ended early, or could not be made for another reason.
+    /// The connection was lost, or failed for another reason.
     Broken,
 }
 
@@ -28,40 +28,42 @@ impl Fault {
         !matches!(self, Self::Certificate | Self::Protocol)
     }
 
-    /// Whether there was a connection, which may hold the next time.
+    /// Whether a connection existed, and may last the next time.
     pub(crate) fn is_interruption(self) -> bool {
         matches!(self, Self::Timeout(_) | Self::Broken)
     }
 
-    /// What the person can do about an API that gives no answer. `refused` is about one where nothing listens;
-    /// `address` and `certificates` are where a person gives them.
+    /// The hint for an API that does not respond. `refused` is the advice if nothing is listening; `address` and
+    /// `certificates` say where they are configured.
     pub(crate) fn api_hint(self, refused: &str, address: &str, certificates: &str) -> Option<String> {
         Some(match self {
-            Self::Refused => format!("nothing listens at that address: {refused}"),
-            Self::UnknownHost => format!("check the host's name in {address}, and the network"),
+            Self::Refused => format!("nothing is listening at that address; {refused}"),
+            Self::UnknownHost => format!("check the host name in {address} and the network connection"),
             Self::Certificate => {
-                format!("name the server's certificate, or its authority's, in {certificates}")
+                format!(
+                    "set {certificates} to a PEM file with the certificate of the server or its authority"
+                )
             }
-            Self::Protocol => format!("check whether {address} must begin with http:// or https://"),
+            Self::Protocol => format!("check whether {address} should begin with http:// or https://"),
             Self::Timeout(limit) => format!(
-                "see whether the server works, or raise MLFLOW_HTTP_REQUEST_TIMEOUT (now {})",
+                "check that the server works, or increase MLFLOW_HTTP_REQUEST_TIMEOUT (now {})",
                 quantity::duration(limit)
             ),
             Self::Broken => return None,
         })
     }
 
-    /// What the person can do about it, who has given the address of something to download.
+    /// The hint for a failed download.
     pub(crate) fn download_hint(self) -> Option<String> {
         let certificates = "REQUESTS_CA_BUNDLE or SSL_CERT_FILE";
         match self {
             Self::Timeout(_) => None,
-            fault => fault.api_hint("check the host and the port", "the address", certificates),
+            fault => fault.api_hint("check the host and port", "the address", certificates),
         }
     }
 }
 
-/// The kind of failure, and the one sentence in the errors of the HTTP and TLS libraries that says something.
+/// The kind of failure, and the one useful sentence in the errors of the HTTP and TLS libraries.
 pub(crate) fn classify(error: &(dyn std::error::Error + 'static), timeout: Duration) -> (Fault, String) {
     let chain: Vec<_> = std::iter::successors(Some(error), |link| link.source()).collect();
     let texts: Vec<String> = chain.iter().map(ToString::to_string).collect();
@@ -74,7 +76,7 @@ pub(crate) fn classify(error: &(dyn std::error::Error + 'static), timeout: Durat
         return (Fault::UnknownHost, reason);
     }
     if let Some(text) = says(&["certificate verify failed"]) {
-        // OpenSSL's own words for what is wrong with it stand in brackets at the end.
+        // OpenSSL's explanation is in brackets at the end.
         let detail = text.rsplit_once('(').map_or("", |(_, detail)| detail);
         let detail = detail.trim_end_matches(')');
         let colon = if detail.is_empty() { "" } else { ": " };
@@ -91,11 +93,11 @@ pub(crate) fn classify(error: &(dyn std::error::Error + 'static), timeout: Durat
         "invalid HTTP version",
     ];
     if says(&not_http).is_some() {
-        let reason = "what listens there does not speak the protocol of the address";
+        let reason = "the server does not speak the protocol of the address";
         return (Fault::Protocol, reason.to_owned());
     }
     if says(&["tls_retry_write_records"]).is_some() {
-        let reason = "the connection was closed while the request was sent";
+        let reason = "the server closed the connection during the request";
         return (Fault::Broken, reason.to_owned());
     }
     let mut io_errors = chain.iter().filter_map(|link| link.downcast_ref::<io::Error>());
@@ -106,7 +108,7 @@ pub(crate) fn classify(error: &(dyn std::error::Error + 'static), timeout: Durat
     }
 }
 
-/// The text of the last error in a chain, which the others only wrap.
+/// The text of the last error in the chain; the others only wrap it.
 pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     match error.source() {
         Some(source) => innermost(source),
@@ -114,18 +116,18 @@ pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     }
 }
 
-/// Why no client can be made.
+/// Why a client cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     #[error("cannot read {what}")]
     Unreadable {
-        /// The variable and the file that it names.
+        /// The variable and its file.
         what: String,
         source: io::Error,
     },
     #[error("{what} cannot be used: {reason}")]
     Unusable {
-        /// What it is, without credentials.
+        /// The name of the setting, without credentials.
         what: String,
         reason: String,
         hint: Option<&'static str>,
@@ -141,14 +143,14 @@ impl ClientError {
     }
 }
 
-/// Longer texts are cut for a person.
+/// Longer texts are truncated.
 const LONGEST_EXCERPT: usize = 200;
 
-/// Longer messages are cut for a person.
+/// Longer messages are truncated.
 const LONGEST_MESSAGE: usize = 1500;
 
-/// The error code and the message of a refusal by MLflow's REST API, by Databricks' or by an OAuth service
-/// (RFC 6749, section 5.2), if the body holds them.
+/// The error code and message of a refusal by MLflow, Databricks or an OAuth service (RFC 6749, section 5.2), if
+/// the body contains them.
 pub(crate) fn code_and_message(body: &[u8]) -> Option<(String, String)> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let text = |value: &Value| match value {
@@ -160,7 +162,7 @@ pub(crate) fn code_and_message(body: &[u8]) -> Option<(String, String)> {
         Value::String(said) if body["error_code"].is_null() => (text(&body["error"]), said.clone()),
         _ => (text(&body["error_code"]), text(&body["message"])),
     };
-    // Some codes come with the code once more before the message.
+    // Some messages begin with the code.
     let message = message
         .strip_prefix(&code)
         .and_then(|rest| rest.strip_prefix(": "))
@@ -168,7 +170,7 @@ pub(crate) fn code_and_message(body: &[u8]) -> Option<(String, String)> {
     (!code.is_empty()).then(|| (code.clone(), cut(message.trim(), LONGEST_MESSAGE)))
 }
 
-/// The status with its usual words.
+/// The status with its standard text.
 pub(crate) fn shown_status(status: u16) -> String {
     let known = StatusCode::from_u16(status).ok();
     match known.and_then(|code| code.canonical_reason()) {
@@ -177,19 +179,19 @@ pub(crate) fn shown_status(status: u16) -> String {
     }
 }
 
-/// How often it was tried, where that was more than once.
+/// The number of attempts, if there was more than one.
 pub(super) fn after_tries(tries: u32) -> String {
     match tries {
         0 | 1 => String::new(),
-        tries => format!(" (after {tries} tries)"),
+        tries => format!(" (after {tries} attempts)"),
     }
 }
 
-/// The title of a page, or the beginning of another text in one line.
+/// The title of a page, or the beginning of another text, on one line.
 pub(crate) fn excerpt(body: &[u8]) -> String {
     let beginning = &body[..body.len().min(64 * 1024)];
     let text = String::from_utf8_lossy(beginning);
-    // Not by its type: some servers call a plain sentence a page.
+    // Not by its content type, because some servers declare plain text as HTML.
     let is_page = text.trim_start().starts_with('<');
     let shown = match (is_page, page_title(&text)) {
         (false, _) => one_line(&text),
@@ -207,14 +209,14 @@ fn page_title(page: &str) -> Option<String> {
     Some(one_line(&page[start..end])).filter(|title| !title.is_empty())
 }
 
-/// The text without line breaks and other control characters, which could move a terminal's cursor.
+/// The text without line breaks and other control characters, which could move the cursor.
 fn one_line(text: &str) -> String {
     let words = text.split(|character: char| character.is_whitespace() || character.is_control());
     let words = words.filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The text with no more than so many characters.
+/// The text, truncated to this number of characters.
 fn cut(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -222,14 +224,14 @@ fn cut(text: &str, longest: usize) -> String {
     }
 }
 
-/// Why a call of a JSON API failed, or what was answered instead of what was asked for.
+/// Why a call of a JSON API failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiError {
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The file that is sent cannot be read, or is another one by now.
-    #[error("cannot read what is sent")]
+    /// The file to send is unreadable, or changed during the upload.
+    #[error("cannot read the file to upload")]
     Content(#[source] io::Error),
     #[error("{reason}{}", after_tries(*.tries))]
     NoAnswer {
@@ -242,35 +244,35 @@ pub enum ApiError {
     #[error("the server redirects {endpoint} to '{target}'{why_not}")]
     Redirect {
         endpoint: String,
-        /// Where the server points, without credentials.
+        /// The target without credentials.
         target: String,
-        /// Why it is not followed, after a comma.
+        /// Why it is not followed: a clause after a comma, or empty.
         why_not: String,
     },
-    /// The server refused, or its answer is not one that the API gives.
+    /// The server refused, or its response is not one of the API.
     #[error("{}{}", told(endpoint, *.status, code, message), after_tries(*.tries))]
     Refused {
         endpoint: String,
         status: u16,
-        /// The API's own error code, if it is the API that refused.
+        /// The API's error code, if the API itself refused.
         code: Option<String>,
-        /// The API's own message, or else the beginning of the answer or the title of a page.
+        /// The API's message, otherwise the beginning of the response or the title of a page.
         message: String,
         tries: u32,
-        /// Where the credentials come from that were sent.
+        /// The source of the credentials that were sent.
         credentials: Option<String>,
     },
-    /// The answer is a JSON object without what it must hold, or longer than any that makes sense.
-    #[error("the answer of {endpoint} is {what}")]
+    /// The response is an incomplete JSON object, or too large.
+    #[error("the response of {endpoint} is {what}")]
     Malformed { endpoint: String, what: String },
 }
 
 impl ApiError {
-    /// An answer that does not hold what that of this API must.
+    /// A response that does not match the API.
     pub(crate) fn malformed(api: &str, endpoint: &str, reason: impl ToString) -> Self {
         Self::Malformed {
             endpoint: endpoint.to_owned(),
-            what: format!("not as {api} gives it: {}", reason.to_string()),
+            what: format!("not a valid {api} response: {}", reason.to_string()),
         }
     }
 
@@ -288,7 +290,7 @@ impl ApiError {
         Some(*fault)
     }
 
-    /// Of a refusal: its status, what it says, and where the credentials come from that were sent.
+    /// The status, message and source of the credentials of a refusal.
     pub(crate) fn verdict(&self) -> Option<(u16, &str, Option<&str>)> {
         match self {
             Self::Refused {
@@ -309,7 +311,7 @@ impl ApiError {
 fn told(endpoint: &str, status: u16, code: &Option<String>, message: &str) -> String {
     match code {
         Some(code) => format!("{code}: {message}"),
-        None if message.is_empty() => format!("{endpoint} answered {}", shown_status(status)),
-        None => format!("{endpoint} answered {}: {message}", shown_status(status)),
+        None if message.is_empty() => format!("{endpoint} returned {}", shown_status(status)),
+        None => format!("{endpoint} returned {}: {message}", shown_status(status)),
     }
 }

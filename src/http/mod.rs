@@ -1,5 +1,5 @@
-//! What all HTTP clients of mlrun share: trusted certificates, proxies, netrc files, retries, redirects, and
-//! what the failures of a connection mean.
+//! The parts that all HTTP clients share: trusted certificates, proxies, netrc files, retries, redirects and error
+//! messages.
 
 mod api_client;
 mod certificates;

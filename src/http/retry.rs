@@ -1,7 +1,7 @@
-//! When a failed request is sent again, and how long the pause before it is.
+//! When to retry a failed request, and after which pause.
 //!
-//! The rules are those of the HTTP library under MLflow's own client (urllib3's `Retry`): no pause
-//! before the second try, then pauses that double, each with a random part.
+//! The rules are those of MLflow's HTTP library (urllib3's `Retry`): no pause before the second attempt, then
+//! doubling pauses, each with a random part.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 use crate::env_vars::{self, VariableError, boolean, seconds, whole_number};
 
-/// The pauses between tries of a request to a store or a cloud's service, each twice as long as the one before.
+/// The doubling pauses between requests to an artifact store or cloud service.
 pub(crate) fn pauses() -> ExponentialBuilder {
     ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(300))
@@ -26,27 +26,27 @@ const MOST_RETRIES: usize = 4;
 /// How often it is sent at all.
 pub(crate) const MOST_ATTEMPTS: u32 = 5;
 
-/// How failed requests are sent again.
+/// The rules for retries.
 #[derive(Debug, Clone)]
 pub(crate) struct RetryPolicy {
-    /// How often a request is sent again after the first try.
+    /// The number of retries after the first attempt.
     pub(crate) max_retries: u32,
-    /// What the pauses are multiples of, in seconds.
+    /// The unit of the pauses, in seconds.
     pub(crate) backoff_factor: u32,
     /// The upper bound of the random part of a pause, in seconds.
     pub(crate) jitter: f64,
-    /// Whether `Retry-After` decides if a server sends it.
+    /// Whether a server's `Retry-After` decides.
     pub(crate) respects_retry_after: bool,
 }
 
-/// No pause that the policy makes itself is longer, in seconds.
+/// The longest pause without `Retry-After`, in seconds.
 const LONGEST_PAUSE: f64 = 120.0;
 
-/// No pause that a server asks for is longer.
+/// The longest pause by `Retry-After`.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(6 * 60 * 60);
 
 impl RetryPolicy {
-    /// What MLflow's variables say. `variable` gives `None` for one that is not set or empty.
+    /// Reads MLflow's variables; `variable` gives `None` for an unset or empty one.
     pub(crate) fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, VariableError> {
         let limited = |name, limit_name, default, default_limit| {
             let limit = whole_number(variable, limit_name, default_limit, 0..=i64::from(u32::MAX))?;
@@ -71,15 +71,15 @@ impl RetryPolicy {
         })
     }
 
-    /// Whether the server may answer otherwise if it is asked again.
+    /// Whether a retry may get another response.
     pub(crate) fn is_transient(&self, status: StatusCode, headers: &HeaderMap) -> bool {
         let status = status.as_u16();
         let has_pause = || self.respects_retry_after && headers.contains_key(RETRY_AFTER);
         is_transient_status(status) || (status == 413 && has_pause())
     }
 
-    /// The pause after so many tries; `None` if there is no further one. `is_of_load` says that many clients
-    /// ask the server at once, `retry_after` what it asks for itself.
+    /// The pause after this number of attempts; `None` if no attempts are left. `is_of_load`: the server may have too
+    /// many clients. `retry_after`: the server's header.
     pub(crate) fn pause_after(
         &self,
         tries: u32,
@@ -92,8 +92,8 @@ impl RetryPolicy {
         (tries <= self.max_retries).then_some(pause)
     }
 
-    /// The pause after so many tries, with a random part that goes by `chance`, from 0 to 1. One that is of
-    /// load differs so much from client to client that they do not come back together.
+    /// The pause after this number of attempts, with a random part by `chance` (0 to 1). Under load the random part is
+    /// large, so that clients do not retry together.
     fn usual_pause(&self, tries: u32, is_of_load: bool, chance: f64) -> Duration {
         let doubled = f64::from(self.backoff_factor) * f64::from(1_u32 << (tries - 1).min(7));
         let usual = doubled.min(LONGEST_PAUSE);
@@ -105,7 +105,7 @@ impl RetryPolicy {
         Duration::from_secs_f64((seconds + chance * self.jitter).min(LONGEST_PAUSE))
     }
 
-    /// The pause that a server asks for by `Retry-After`, if that counts.
+    /// The pause of `Retry-After`, if it is respected.
     fn asked_pause(&self, retry_after: Option<&str>, now: Timestamp) -> Option<Duration> {
         let text = retry_after.filter(|_| self.respects_retry_after)?.trim();
         let pause = match text.parse::<u64>() {
@@ -119,7 +119,7 @@ impl RetryPolicy {
     }
 }
 
-/// Statuses after which a server can be asked again.
+/// Whether a request may be retried after this status.
 pub(crate) fn is_transient_status(status: u16) -> bool {
     matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
 }

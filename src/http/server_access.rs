@@ -1,4 +1,4 @@
-//! Who asks a server: the credentials of a URL or of a netrc file, and how far they go with a request.
+//! Credentials for a server, from a URL or a netrc file, and the redirects that may receive them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,33 +17,33 @@ use super::error::ClientError;
 use crate::env_vars;
 use crate::python_paths::unquote;
 
-/// A server, and all that goes with every request to it.
+/// A server, and the headers and credentials of every request to it.
 #[derive(Clone)]
 pub struct ServerAccess {
     pub(crate) client: Client,
     /// The server's address without credentials.
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
-    /// Where the credentials in the headers come from.
+    /// The source of the credentials in the headers.
     pub(crate) credentials: Option<String>,
-    /// What adds credentials to each request anew.
+    /// Adds credentials to each request.
     pub(crate) signer: Option<Arc<dyn RequestSigner>>,
     pub(crate) follows_redirects: bool,
 }
 
-/// Adds credentials to a request that is about to be sent.
+/// Adds credentials to a request before it is sent.
 #[async_trait]
 pub(crate) trait RequestSigner: Send + Sync {
-    /// Whether the hash of the body is needed.
+    /// Whether it needs the hash of the body.
     fn signs_body(&self) -> bool;
 
-    /// Adds the headers; may rewrite the URL. `body` is the body's SHA-256 if [`RequestSigner::signs_body`].
+    /// Adds the headers; may change the URL. `body` is the body's SHA-256 if [`RequestSigner::signs_body`].
     async fn sign(&self, request: &mut Request, body: &[u8; 32]) -> Result<(), String>;
 }
 
 impl ServerAccess {
-    /// The server of a web address, with the user and password in it or those of a netrc file. `takes_user`
-    /// says that a user without a password is sent too: some hosts take a token so.
+    /// The server of a URL, with the credentials in it or in a netrc file. `takes_user`: a user without a password is
+    /// sent too, because some hosts accept a token as the user.
     pub(crate) fn of_url(url: &Url, takes_user: bool) -> Result<Self, ClientError> {
         let variable = &env_vars::non_empty;
         let host = url.host_str().unwrap_or_default();
@@ -58,7 +58,7 @@ impl ServerAccess {
             Some(source)
         });
         let mut url = url.clone();
-        // Neither fails for a URL that has a host.
+        // Neither fails for a URL with a host.
         let _ = (url.set_username(""), url.set_password(None));
         let verification = Verification::from_variables(variable);
         let verification = (url.scheme() == "https").then_some(&verification);
@@ -73,7 +73,7 @@ impl ServerAccess {
     }
 }
 
-/// Where an answer to a request for `from` sends the client.
+/// The target of a redirect.
 pub(crate) fn redirect_target(from: &Url, status: StatusCode, headers: &HeaderMap) -> Option<Url> {
     if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
@@ -82,8 +82,8 @@ pub(crate) fn redirect_target(from: &Url, status: StatusCode, headers: &HeaderMa
     from.join(&location).ok()
 }
 
-/// Whether a redirect stays with the server that the credentials are for: the same host, port and
-/// scheme, or the step from HTTP to HTTPS on their usual ports. As Python's `requests` decides it.
+/// Whether a redirect may receive the credentials, by the rules of Python's `requests`: the same host, port and
+/// scheme, or from HTTP to HTTPS on their default ports.
 pub(crate) fn may_see_credentials(from: &Url, to: &Url) -> bool {
     if from.host_str() != to.host_str() {
         return false;
@@ -94,13 +94,13 @@ pub(crate) fn may_see_credentials(from: &Url, to: &Url) -> bool {
         || (from.scheme() == to.scheme() && from_port == to_port)
 }
 
-/// A user and a password as the value of an `Authorization` header; `None` if no header can carry them.
+/// A user and password as the value of an `Authorization` header; `None` if they are invalid in a header.
 pub(crate) fn basic(user: &str, password: &str) -> Option<HeaderValue> {
     let pair = STANDARD.encode(format!("{user}:{password}"));
     sensitive(&format!("Basic {pair}"))
 }
 
-/// As [`basic`], for an access token.
+/// Like [`basic`], for an access token.
 pub(crate) fn bearer(token: &str) -> Option<HeaderValue> {
     sensitive(&format!("Bearer {token}"))
 }
@@ -111,7 +111,7 @@ fn sensitive(text: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// The places where a netrc file may be: the one that `NETRC` names, or the usual two.
+/// The paths of netrc files: the one in `NETRC`, or the two default ones.
 pub(crate) fn netrc_files(variable: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
     if let Some(file) = variable(env_vars::NETRC) {
         return vec![PathBuf::from(file)];
@@ -122,8 +122,8 @@ pub(crate) fn netrc_files(variable: &dyn Fn(&str) -> Option<String>) -> Vec<Path
         .collect()
 }
 
-/// The user, the password and the name of the file, from the entry for `host` in the first of these files that
-/// exists, or from its default entry. As in Python's `requests` a file that cannot be read or understood counts for nothing.
+/// The user, password and file name from the entry for `host`, or the default entry, in the first of these files
+/// that exists. Like Python's `requests`, it ignores an unreadable or invalid file.
 pub(crate) fn netrc_login(files: &[PathBuf], host: &str) -> Option<(String, String, String)> {
     let file = files.iter().find(|file| file.exists())?;
     // The default entry has no machine.
@@ -145,7 +145,7 @@ pub(crate) fn netrc_login(files: &[PathBuf], host: &str) -> Option<(String, Stri
     (!is_empty).then(|| (user.clone(), password.clone(), file.display().to_string()))
 }
 
-/// The words of a netrc file without comments and macros; a word may stand in double quotes.
+/// The words of a netrc file, without comments and macros. A word may be in double quotes.
 fn tokens(text: &str) -> Vec<String> {
     let mut tokens = Vec::new();
     let mut in_macro = false;
@@ -156,7 +156,7 @@ fn tokens(text: &str) -> Vec<String> {
         }
         let mut rest = line;
         while !rest.is_empty() {
-            // A password may begin with '#', so only elsewhere does it begin a comment.
+            // A password may begin with '#'; anywhere else it begins a comment.
             let is_value = matches!(tokens.last().map(String::as_str), Some("password"));
             if rest.starts_with('#') && !is_value {
                 break;

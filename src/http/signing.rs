@@ -1,5 +1,4 @@
-//! Credentials and signatures of clouds, by `reqsign`: what it reaches the world with, and requests that it
-//! signs.
+//! Cloud credentials and signatures: connects `reqsign` with our HTTP client, files and programs.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,20 +20,20 @@ use super::retry::{is_transient_status, pauses};
 use crate::process::ProgramCall;
 use crate::quantity;
 
-/// How credentials are asked for: over HTTP, and of this machine's files and programs.
+/// Gives `reqsign` access to HTTP services, and to this machine's files and programs.
 #[derive(Debug, Clone)]
 pub(crate) struct Sender {
     client: Client,
     most_retries: usize,
-    /// Addresses, and those that are asked in their place.
+    /// Addresses and their replacements.
     moved: Vec<(String, String)>,
-    /// Why the last question was refused, which some errors of `reqsign` do not tell.
+    /// The reason of the last refusal, which some errors of `reqsign` omit.
     refused: Arc<Mutex<Option<String>>>,
     last_part: Arc<Mutex<String>>,
 }
 
 impl Sender {
-    /// Sends by this client, and tries again when a server is busy or a connection breaks.
+    /// Uses this client, and retries if a server is busy or the connection fails.
     pub(crate) fn new(client: Client) -> Self {
         Self {
             client,
@@ -45,7 +44,7 @@ impl Sender {
         }
     }
 
-    /// Sends each request once: a service that may not be there at all.
+    /// Never retries: for a service that may not exist.
     pub(crate) fn once(mut self) -> Self {
         self.most_retries = 0;
         self
@@ -56,12 +55,12 @@ impl Sender {
         self
     }
 
-    /// The last part of the address that was asked last: a name that a service has given.
+    /// The last path segment of the last request: a name that a service has given.
     pub(crate) fn last_part(&self) -> String {
         locked(&self.last_part).clone()
     }
 
-    /// The context that credentials are looked for in.
+    /// The context for finding credentials.
     pub(crate) fn context(self) -> Context {
         Context::new()
             .with_env(OsEnv)
@@ -70,7 +69,7 @@ impl Sender {
             .with_http_send(self)
     }
 
-    /// The error says whether another try may end otherwise, and why there was no answer or which one.
+    /// Sends a request. The error is whether another attempt may succeed, and the reason.
     async fn send(&self, request: &http::Request<Bytes>) -> Result<http::Response<Bytes>, (bool, String)> {
         let last_part = request.uri().path().rsplit('/').next().unwrap_or_default();
         last_part.clone_into(&mut locked(&self.last_part));
@@ -84,7 +83,7 @@ impl Sender {
                 .body(request.body().clone());
             let (head, body) = http::Response::from(sent.send().await?).into_parts();
             let body = body.collect().await?.to_bytes();
-            // Names and tokens may stand in a line.
+            // Names and tokens may end with a line break.
             let body = body.slice_ref(body.trim_ascii_end());
             Ok::<_, reqwest::Error>(http::Response::from_parts(head, body))
         };
@@ -93,7 +92,7 @@ impl Sender {
             .map_err(|_| {
                 (
                     true,
-                    format!("no answer within {}", quantity::duration(READ_TIMEOUT)),
+                    format!("no response within {}", quantity::duration(READ_TIMEOUT)),
                 )
             })?
             .map_err(|error| (true, innermost(&error.without_url())))?;
@@ -127,15 +126,15 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The refusal as OAuth services word it (RFC 6749, section 5.2), or as Google's interfaces do. The rest of
-/// the body may repeat what was sent.
+/// The message of an OAuth service (RFC 6749, section 5.2) or a Google API. The rest of the body is omitted, since
+/// it may repeat secrets.
 fn refusal(status: StatusCode, body: &[u8]) -> String {
     let said: Value = serde_json::from_slice(body).unwrap_or_default();
     let said = ["/error_description", "/error/message", "/error", "/message"]
         .into_iter()
         .find_map(|place| said.pointer(place)?.as_str()?.lines().next());
     let said = said.map(|said| format!(" ({said})")).unwrap_or_default();
-    format!("the answer was {status}{said}")
+    format!("the service returned {status}{said}")
 }
 
 impl FileRead for Sender {
@@ -163,17 +162,16 @@ impl CommandExecute for Sender {
     }
 }
 
-/// Who asks a cloud's service. Displayed for a person: `the credentials from …`, or `a request without
-/// credentials (…)`.
+/// The identity for a cloud service. Displayed as `the credentials from …` or `a request without credentials (…)`.
 pub(crate) struct Identity<C: SigningCredential> {
-    /// Nothing if nobody asks.
+    /// `None` for anonymous requests.
     signer: Option<(Signer<C>, Sender)>,
-    /// Where the credentials come from, or why there are none.
+    /// The source of the credentials, or why there are none.
     source: String,
 }
 
 impl<C: SigningCredential> Identity<C> {
-    /// Asks by what this provider finds or is given.
+    /// Uses the credentials of this provider.
     pub(crate) fn new(
         sender: Sender,
         provider: impl ProvideCredential<Credential = C>,
@@ -187,7 +185,7 @@ impl<C: SigningCredential> Identity<C> {
         }
     }
 
-    /// Nobody, and why.
+    /// Anonymous requests, with the reason.
     pub(crate) fn nobody(reason: String) -> Self {
         Self {
             signer: None,
@@ -195,7 +193,7 @@ impl<C: SigningCredential> Identity<C> {
         }
     }
 
-    /// This identity if it finds credentials; else where it looked for them, and why there are none.
+    /// This identity if it finds credentials, otherwise where it looked and why there are none.
     pub(crate) async fn if_found(self) -> Result<Self, String> {
         let nowhere = Url::parse("https://localhost/").map_err(|error| error.to_string())?;
         match self.signed(&mut Request::new(Method::GET, nowhere)).await {
@@ -204,7 +202,7 @@ impl<C: SigningCredential> Identity<C> {
         }
     }
 
-    /// Adds to a request what says who asks. The error is what cannot be used, and why.
+    /// Signs a request. The error is the unusable credentials and the reason.
     pub(crate) async fn sign(&self, request: &mut Request) -> Result<(), (String, String)> {
         let signed = self.signed(request).await;
         signed.map_err(|reason| (self.to_string(), reason))
@@ -235,7 +233,7 @@ impl<C: SigningCredential> fmt::Display for Identity<C> {
     }
 }
 
-/// What is signed of a request, which gives its headers away.
+/// Takes the signed parts, including the headers, from a request.
 pub(crate) fn head_of(request: &mut Request) -> http::Result<Parts> {
     let head = http::Request::builder().method(request.method().clone());
     let (mut head, ()) = head.uri(request.url().as_str()).body(())?.into_parts();

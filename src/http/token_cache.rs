@@ -1,4 +1,4 @@
-//! Access tokens that end after some time, kept until then.
+//! A cache for access tokens until they expire.
 
 use std::time::{Duration, Instant};
 
@@ -7,17 +7,17 @@ use tokio::sync::Mutex;
 
 use crate::redact::Secret;
 
-/// How long a token lasts if nothing says so.
+/// The lifetime of a token if the service does not state it.
 const USUAL_LIFE: Duration = Duration::from_secs(3600);
 
-/// A token is replaced so long before its end, or in the last quarter of a shorter life.
+/// A token is replaced this long before it expires, or in the last quarter of a shorter lifetime.
 const LONGEST_MARGIN: Duration = Duration::from_secs(300);
 
 /// An access token as OAuth services give it (RFC 6749, section 5.1).
 #[derive(Deserialize)]
 pub(crate) struct TokenResponse {
     access_token: String,
-    /// In seconds; some services write it as text.
+    /// In seconds; some services send it as text.
     expires_in: Option<serde_json::Value>,
 }
 
@@ -43,7 +43,7 @@ impl From<TokenResponse> for Token {
     }
 }
 
-/// The token that is in use. Whoever finds it stale replaces it, and the others wait for that.
+/// The current token. The first caller that finds it stale replaces it, and the others wait.
 #[derive(Debug, Default)]
 pub(crate) struct TokenCache(Mutex<Option<Token>>);
 
@@ -57,12 +57,12 @@ impl TokenCache {
         Ok(kept.insert(renew.await?).value.clone())
     }
 
-    /// The token that was used last, stale or not.
+    /// The last token, even if it is stale.
     pub(crate) async fn last(&self) -> Option<Secret> {
         self.0.lock().await.as_ref().map(|token| token.value.clone())
     }
 
-    /// Forgets the token, which somebody refused.
+    /// Forgets the token after a server has refused it.
     pub(crate) async fn clear(&self) {
         *self.0.lock().await = None;
     }

@@ -1,13 +1,13 @@
-//! Where artifacts go: paths appended to the locations that stores hold.
+//! Artifact locations: appends paths to the locations in a store.
 
 use crate::python_paths::split_scheme;
 
-/// Schemes after which Python's `urlunsplit` writes `//` even when there is no authority, so that
-/// `file:/a` becomes `file:///a`. Those of them that can hold artifacts.
+/// The artifact schemes after which Python's `urlunsplit` writes `//` even without an authority: `file:/a` becomes
+/// `file:///a`.
 const SCHEMES_WITH_AUTHORITY: [&str; 5] = ["file", "ftp", "http", "https", "sftp"];
 
-/// Appends path parts to a path or to the path of a URI, as MLflow builds artifact locations: a
-/// trailing slash of the URI is not doubled, its query and fragment stay at the end.
+/// Appends path parts to a path or URI, like MLflow: a trailing slash is not doubled, and the query and fragment
+/// stay at the end.
 pub(crate) fn append_to_uri_path(uri: &str, parts: &[&str]) -> String {
     let appended = parts.join("/");
     let Some((scheme, rest)) = split_scheme(uri) else {
@@ -36,7 +36,7 @@ pub(crate) fn append_to_uri_path(uri: &str, parts: &[&str]) -> String {
     format!("{scheme}:{slashes}{authority}{path}{query}{fragment}")
 }
 
-/// Splits before the first of these characters, which stays with the second half.
+/// Splits before the first of these characters.
 fn split_before<'a>(text: &'a str, characters: &[char]) -> (&'a str, &'a str) {
     text.split_at(text.find(characters).unwrap_or(text.len()))
 }

@@ -1,11 +1,11 @@
-//! Why a tracking store could not do what was asked.
+//! The errors of tracking stores.
 
 use std::error::Error;
 
 use crate::entities::RunInfo;
 
-/// Why a tracking store could not do what was asked. `store` is its URI without credentials; `what` is `run`,
-/// `experiment` or `model` if it is missing or deleted.
+/// Why an operation of a tracking store failed. `store` is its URI without credentials. For missing or deleted
+/// entities, `what` is `run`, `experiment` or `model`.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say what the fields are")]
 pub enum TrackingError {
@@ -21,25 +21,25 @@ pub enum TrackingError {
         id: String,
         store: String,
     },
-    /// The store refuses a value.
+    /// The store refused a value.
     #[error("the tracking store {store} refused {what}: {reason}")]
     Refused {
-        /// What was refused, with its value where that is no secret.
+        /// The refused value, unless it is secret.
         what: String,
         reason: String,
         store: String,
     },
-    /// The run was created, but what belongs to it could not be stored.
+    /// The run was created, but its parameters or tags could not be stored.
     #[error("{cause}")]
     HalfCreated {
-        /// The run: `FAILED`, or `RUNNING` if it could not be ended either.
+        /// The run: `FAILED`, or `RUNNING` if that failed too.
         info: Box<RunInfo>,
         cause: Box<TrackingError>,
     },
     /// The store cannot be opened, reached, read or written.
     #[error("cannot {action} the tracking store {store}")]
     Unusable {
-        /// What was tried, such as `open` or `write to`.
+        /// The attempted action, such as `open` or `write to`.
         action: &'static str,
         store: String,
         hint: Option<String>,
@@ -64,7 +64,7 @@ impl TrackingError {
         }
     }
 
-    /// Whether a store that is there gave this answer.
+    /// Whether the store responded.
     pub(crate) fn is_of_store(&self) -> bool {
         matches!(
             self,
@@ -72,18 +72,20 @@ impl TrackingError {
         )
     }
 
-    /// Whether the same may succeed a little later.
+    /// Whether a later attempt may succeed.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Unusable { may_pass: true, .. })
     }
 
-    /// What the person can do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotFound { what: "experiment", .. } => Some(
-                "give an existing id, or --experiment-name NAME, which makes the experiment when it is missing".to_owned(),
+                "use an existing id, or --experiment-name NAME, which creates the experiment if it does not exist".to_owned(),
             ),
-            Self::Deleted { what, .. } => Some(format!("restore the {what} (`mlflow gc` removes it for good), or choose another one")),
+            Self::Deleted { what, .. } => Some(format!(
+                "restore it with `mlflow {what}s restore --{what}-id ID`, or use another {what}"
+            )),
             Self::HalfCreated { cause, .. } => cause.hint(),
             Self::Unusable { hint, .. } => hint.clone(),
             Self::Unsupported { .. } => Some(
@@ -94,11 +96,11 @@ impl TrackingError {
     }
 }
 
-/// Why a store's files, server or database cannot be used.
+/// Why a store's files, server or database are unusable.
 pub(super) trait StoreFault: Error + Send + Sync + 'static {
-    /// What the person can do about it.
+    /// What the user can do about it.
     fn hint(&self) -> Option<String>;
 
-    /// Whether it may pass by itself, such as a server that starts anew.
+    /// Whether it may pass by itself, such as a server that is restarting.
     fn may_pass(&self) -> bool;
 }

@@ -1,7 +1,7 @@
-//! What every tracking store can take: the rules for keys and the lengths of values.
+//! The limits of all tracking stores: the rules for keys and the lengths of values.
 //!
-//! The rules are MLflow's own (`mlflow.utils.validation`, 3.17, observed). A store that MLflow's
-//! clients share must not hold what they refuse, so all stores here keep the same ones.
+//! The rules are MLflow's (`mlflow.utils.validation`, 3.17, observed). MLflow's clients share the stores, so no store
+//! may contain what they refuse.
 
 use std::collections::HashSet;
 
@@ -12,10 +12,10 @@ const MAX_KEY_LENGTH: usize = 250;
 /// The longest name of an experiment, in characters.
 const MAX_EXPERIMENT_NAME_LENGTH: usize = 500;
 
-/// How much of a value a warning shows, in characters.
+/// The most characters of a value in a warning.
 const SHOWN_LENGTH: usize = 100;
 
-/// What a key or value belongs to.
+/// The kind of a key and value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Entity {
     Param,
@@ -23,7 +23,7 @@ pub(crate) enum Entity {
 }
 
 impl Entity {
-    /// The name of their list in MLflow's protocol, and of their table.
+    /// The name of the list in MLflow's protocol, and of the table.
     pub(super) fn plural(self) -> &'static str {
         match self {
             Self::Param => "params",
@@ -49,7 +49,7 @@ impl std::fmt::Display for Entity {
     }
 }
 
-/// Why a store cannot take a key, a value or a name.
+/// Why a key, value or name is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct LimitError {
@@ -67,7 +67,7 @@ impl LimitError {
         Self { text, hint }
     }
 
-    /// What the person can do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         self.hint.clone()
     }
@@ -81,18 +81,18 @@ fn shown(character: char) -> String {
     }
 }
 
-/// What happens to a value that is longer than a store can take.
+/// What to do with a value that is too long for a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum LongValues {
-    /// It is cut, with a warning.
+    /// Truncate it, with a warning.
     #[default]
     Cut,
-    /// It is an error.
+    /// Fail.
     Refuse,
 }
 
 impl LongValues {
-    /// As `MLFLOW_TRUNCATE_LONG_VALUES` says; cut where it says nothing.
+    /// Reads `MLFLOW_TRUNCATE_LONG_VALUES`; the default is to truncate.
     pub(crate) fn from_environment() -> Self {
         match env_vars::non_empty(env_vars::MLFLOW_TRUNCATE_LONG_VALUES) {
             Some(value) if value == "0" || value.eq_ignore_ascii_case("false") => Self::Refuse,
@@ -101,11 +101,11 @@ impl LongValues {
     }
 }
 
-/// Checks parameters or tags, and cuts values that are too long, telling `warn` of each cut. Has no side effects,
-/// so it can be called before anything is created.
+/// Checks parameters or tags, and truncates long values with a warning to `warn`. It has no side effects, so it can be
+/// called before anything is created.
 ///
 /// # Errors
-/// A key that a store refuses, a parameter that is given twice, or a value that is too long and must not be cut.
+/// An invalid key, a duplicate parameter, or a long value that must not be truncated.
 pub(crate) fn fit(
     entity: Entity,
     pairs: Vec<(String, String)>,
@@ -124,11 +124,10 @@ pub(crate) fn fit(
     fit_values(entity, entity.max_value_length(), pairs, long_values, warn)
 }
 
-/// Cuts values that are longer than `limit` characters, telling `warn` of each cut: a store may take
-/// less than the newest ones do.
+/// Truncates values that are longer than `limit` characters, with a warning to `warn`. Older stores have lower limits.
 ///
 /// # Errors
-/// A value that is too long and must not be cut.
+/// A long value that must not be truncated.
 pub(super) fn fit_values(
     entity: Entity,
     limit: usize,
@@ -136,7 +135,7 @@ pub(super) fn fit_values(
     long_values: LongValues,
     warn: &mut dyn FnMut(String),
 ) -> Result<Vec<(String, String)>, LimitError> {
-    // A text has at least as many bytes as characters, so most values need no counting.
+    // A text has at least as many bytes as characters, so most values do not need counting.
     for (key, value) in pairs.iter_mut().filter(|(_, value)| value.len() > limit) {
         let Some((end, _)) = value.char_indices().nth(limit) else {
             continue;
@@ -144,18 +143,16 @@ pub(super) fn fit_values(
         let length = value.chars().count();
         if long_values == LongValues::Refuse {
             return Err(LimitError::with_hint(
-                format!(
-                    "the value of the {entity} '{key}' has {length} characters; a tracking store takes {limit}"
-                ),
+                format!("the value of the {entity} '{key}' has {length} characters; the limit is {limit}"),
                 &format!(
-                    "unset {} to have long values cut",
+                    "unset {} to truncate long values",
                     env_vars::MLFLOW_TRUNCATE_LONG_VALUES
                 ),
             ));
         }
         let shown: String = value.chars().take(SHOWN_LENGTH).collect();
         warn(format!(
-            "the value of the {entity} '{key}', '{shown}...' ({length} characters), is cut to {limit} characters \
+            "the value of the {entity} '{key}', '{shown}...' ({length} characters), was truncated to {limit} characters \
              for the tracking store"
         ));
         value.truncate(end);
@@ -163,16 +160,16 @@ pub(super) fn fit_values(
     Ok(pairs)
 }
 
-/// Checks that a store can take an experiment of this name.
+/// Checks the name of an experiment.
 ///
 /// # Errors
-/// An empty name, or one that is too long.
+/// An empty or too long name.
 pub(super) fn check_experiment_name(name: &str) -> Result<(), LimitError> {
     match name.chars().count() {
         0 => Err(LimitError::new("the experiment name is empty".to_owned())),
         1..=MAX_EXPERIMENT_NAME_LENGTH => Ok(()),
         length => Err(LimitError::new(format!(
-            "the experiment name has {length} characters; a tracking store takes {MAX_EXPERIMENT_NAME_LENGTH}"
+            "the experiment name has {length} characters; the limit is {MAX_EXPERIMENT_NAME_LENGTH}"
         ))),
     }
 }
@@ -184,37 +181,36 @@ fn check_key(entity: Entity, key: &str) -> Result<(), LimitError> {
     if let Some(character) = key.chars().find(|character| !is_key_character(*character)) {
         return Err(LimitError::with_hint(
             format!(
-                "the {entity} key '{}' holds {}",
+                "the {entity} key '{}' contains {}",
                 key.escape_debug(),
                 shown(character)
             ),
-            "a key may hold letters, digits, underscores, dashes, periods, spaces, colons and slashes",
+            "keys may contain letters, digits, underscores, dashes, periods, spaces, colons and slashes",
         ));
     }
     let resolved = normalized(key);
-    // MLflow refuses every key that begins with two periods, also a harmless one such as "..a".
+    // MLflow refuses every key that begins with two periods, even a harmless one such as "..a".
     if resolved != key || key == "." || key.starts_with("..") || key.starts_with('/') {
         return Err(LimitError::with_hint(
             format!("the {entity} key '{key}' is not a plain relative path; it resolves to '{resolved}'"),
-            "write the key without a leading or doubled slash and without '.' or '..' as a part",
+            "remove leading and doubled slashes, and '.' and '..' as parts of the key",
         ));
     }
     let length = key.chars().count();
     if length > MAX_KEY_LENGTH {
         return Err(LimitError::new(format!(
-            "the {entity} key '{key}' has {length} characters; a tracking store takes {MAX_KEY_LENGTH}"
+            "the {entity} key '{key}' has {length} characters; the limit is {MAX_KEY_LENGTH}"
         )));
     }
     Ok(())
 }
 
-/// MLflow's `[/\w.\- :]`. Letters are a little more here than in Python's `\w`, which has no
-/// combining vowel signs.
+/// MLflow's `[/\w.\- :]`, with slightly more letters, because Python's `\w` has no combining vowel signs.
 fn is_key_character(character: char) -> bool {
     character.is_alphanumeric() || matches!(character, '_' | '/' | '.' | '-' | ' ' | ':')
 }
 
-/// The path with empty parts and `.` removed and `..` resolved, as POSIX's `normpath` of Python does it.
+/// The path without empty parts, `.` and `..`, like Python's POSIX `normpath`.
 fn normalized(path: &str) -> String {
     let root = match path {
         _ if path.starts_with("//") && !path.starts_with("///") => "//",
@@ -269,17 +265,17 @@ mod tests {
             "a'b", "a,b", "a@b", "a=b", "a\nb", "a\u{a0}b", "a\u{301}", "--x y'",
         ] {
             let error = check(&[key]).unwrap_err();
-            assert!(error.contains("' holds the "), "{key:?}: {error}");
+            assert!(error.contains("' contains the "), "{key:?}: {error}");
         }
         let too_long = "ü".repeat(251);
         for (keys, expected) in [
             (&[""][..], "a parameter has an empty key"),
-            (&[&too_long], "has 251 characters; a tracking store takes 250"),
+            (&[&too_long], "has 251 characters; the limit is 250"),
             (&["a", "b", "a"], "the parameter key 'a' is given twice"),
-            (&["it's"], "the parameter key 'it\\'s' holds the character '''"),
+            (&["it's"], "the parameter key 'it\\'s' contains the character '''"),
             (
                 &["a\tb"],
-                "the parameter key 'a\\tb' holds the control character U+0009",
+                "the parameter key 'a\\tb' contains the control character U+0009",
             ),
             (
                 &["a//b"],
@@ -311,7 +307,7 @@ mod tests {
             warnings[0]
         );
         assert!(
-            warnings[0].contains("(6001 characters), is cut to 6000 characters"),
+            warnings[0].contains("(6001 characters), was truncated to 6000 characters"),
             "{}",
             warnings[0]
         );
@@ -319,7 +315,7 @@ mod tests {
         let refused = fit(Entity::Param, pairs, LongValues::Refuse, &mut drop).unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "the value of the parameter 'long' has 6001 characters; a tracking store takes 6000"
+            "the value of the parameter 'long' has 6001 characters; the limit is 6000"
         );
 
         let tags = vec![("long".to_owned(), "x".repeat(9000))];

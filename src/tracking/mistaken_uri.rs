@@ -1,5 +1,5 @@
-//! Tracking URIs that would be taken for a directory, although they look like something else: a server's
-//! address without `http://`, a mistyped URL, a database file, a value with quotes or blanks around it.
+//! Recognizes mistakes in tracking URIs, which would otherwise count as directories: a server's address without
+//! `http://`, a mistyped URL, a database file, or a value with quotes or white space around it.
 
 use std::io::Read as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -9,7 +9,7 @@ use crate::nearest::nearest;
 use crate::python_paths::{split_scheme, unquote};
 use crate::redact;
 
-/// The schemes that tracking stores have.
+/// The schemes of tracking stores.
 const SCHEMES: [&str; 8] = [
     "http",
     "https",
@@ -20,7 +20,7 @@ const SCHEMES: [&str; 8] = [
     "mssql",
     "databricks",
 ];
-/// What else the databases are called.
+/// Other names of the databases.
 const OTHER_NAMES: [(&str, &str); 8] = [
     ("postgres", "postgresql"),
     ("pgsql", "postgresql"),
@@ -31,7 +31,7 @@ const OTHER_NAMES: [(&str, &str); 8] = [
     ("sqlite3", "sqlite"),
     ("sqlserver", "mssql"),
 ];
-/// Drivers of SQLAlchemy that MLflow cannot use, since they are asynchronous, and those that it can.
+/// Drivers of SQLAlchemy: asynchronous ones, which MLflow does not support, and those that it does.
 const ASYNC_DRIVERS: [&str; 5] = ["asyncpg", "psycopg_async", "aiomysql", "asyncmy", "aiosqlite"];
 const POSTGRESQL_DRIVERS: [&str; 4] = ["psycopg2", "psycopg", "psycopg2cffi", "pg8000"];
 const MYSQL_DRIVERS: [&str; 6] = [
@@ -43,29 +43,29 @@ const MYSQL_DRIVERS: [&str; 6] = [
     "pyodbc",
 ];
 const SQLITE_DRIVERS: [&str; 2] = ["pysqlite", "pysqlcipher"];
-/// How the names of SQLite databases end.
+/// The endings of SQLite databases.
 const DATABASE_ENDINGS: [&str; 5] = ["db", "db3", "sqlite", "sqlite3", "sqlitedb"];
 /// The first bytes of a SQLite database.
 const SQLITE_HEADER: &[u8] = b"SQLite format 3\0";
-/// What a host's name ends with and a directory's hardly ever does.
+/// Endings of host names that directories hardly ever have.
 const DOMAINS: [&str; 9] = ["com", "org", "net", "edu", "gov", "io", "ai", "co", "cloud"];
-/// What a host's name of three parts may end with as well, besides a country's two letters.
+/// More endings of host names with three parts, in addition to countries' two letters.
 const MORE_DOMAINS: [&str; 12] = [
     "app", "corp", "dev", "home", "info", "internal", "intranet", "lan", "local", "svc", "tech", "test",
 ];
-/// The first part of a server's name; a shorter name tells enough then.
+/// Names of servers; after one of these, two parts are enough for a host name.
 const SERVER_NAMES: [&str; 3] = ["mlflow", "tracking", "www"];
-/// The smallest number that is taken for a port, and not for the minutes of a time.
+/// The smallest number that counts as a port, and not as the minutes of a time.
 const SMALLEST_PORT: u16 = 80;
-/// The port that MLflow's server listens at by itself.
+/// The default port of MLflow's server.
 const DEFAULT_PORT: u16 = 5000;
 
-/// What a tracking URI looks like, and what was probably meant.
+/// A mistake in a tracking URI, with a correction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// What is wrong, after "the tracking URI '…' ".
+    /// The mistake, after "the tracking URI '…' ".
     pub(super) what: String,
-    /// What to type.
+    /// The correction.
     pub(super) hint: String,
 }
 
@@ -78,7 +78,7 @@ impl Mistake {
     }
 }
 
-/// The URI for a message: without credentials, queries and what would break the line.
+/// The URI for messages, without credentials, queries and control characters.
 pub(super) fn shown(uri: &str) -> String {
     let uri = redact::without_credentials(uri);
     let uri = match uri.split_once('?') {
@@ -100,7 +100,7 @@ pub(super) fn shown(uri: &str) -> String {
     shown
 }
 
-/// "did you mean …?", unless that would show credentials; `otherwise` then says how to correct the value.
+/// "did you mean …?", or `otherwise` if that would show credentials.
 fn did_you_mean(uri: &str, otherwise: &str) -> String {
     if uri.contains(['@', '?']) {
         otherwise.to_owned()
@@ -109,7 +109,7 @@ fn did_you_mean(uri: &str, otherwise: &str) -> String {
     }
 }
 
-/// Quotes and blanks around the value, which no store's address has.
+/// Quotes and white space around the value.
 pub(super) fn wrapping(value: &str) -> Option<Mistake> {
     let is_blank = |character: char| {
         character.is_whitespace() || character.is_control() || matches!(character, '\u{200b}' | '\u{feff}')
@@ -122,11 +122,11 @@ pub(super) fn wrapping(value: &str) -> Option<Mistake> {
     if inner.is_empty() {
         return Some(Mistake::new(
             "is blank",
-            "unset MLFLOW_TRACKING_URI for a store in this directory",
+            "unset MLFLOW_TRACKING_URI to use a store in this directory",
         ));
     }
     let what = if value.trim_matches(is_blank).len() == inner.len() {
-        "blanks"
+        "white space"
     } else {
         "quotes"
     };
@@ -146,13 +146,13 @@ pub(super) fn web(scheme: &str, rest: &str) -> Option<Mistake> {
         && location.contains("//")
     {
         return Some(Mistake::new(
-            "is not a valid URL: it begins twice",
+            "is not a valid URL: it has two schemes",
             did_you_mean(location, "remove the first http://"),
         ));
     }
     if location.is_empty() || location.starts_with(['?', '#']) {
         let hint = format!("write {scheme}://HOST:PORT, such as {scheme}://localhost:{DEFAULT_PORT}");
-        return Some(Mistake::new("does not name a host", hint));
+        return Some(Mistake::new("has no host", hint));
     }
     let is_right = rest.strip_prefix("//").is_some_and(|after| after == location);
     (!is_right).then(|| {
@@ -166,9 +166,9 @@ pub(super) fn web(scheme: &str, rest: &str) -> Option<Mistake> {
     })
 }
 
-/// A URI whose scheme no store has.
+/// A URI with an unknown scheme.
 pub(super) fn unknown_scheme(value: &str, scheme: &str, rest: &str) -> Mistake {
-    let what = format!("has the scheme '{scheme}', which no tracking store has");
+    let what = format!("has the unknown scheme '{scheme}'");
     let otherwise = "set MLFLOW_TRACKING_URI to an http(s):// server, a sqlite:/// file or a local directory";
     Mistake::new(
         what,
@@ -201,7 +201,7 @@ fn meant(value: &str, scheme: &str, rest: &str) -> Option<String> {
     ))
 }
 
-/// A database's driver in Python that MLflow cannot use.
+/// A driver that MLflow does not support.
 pub(super) fn driver(scheme: &str, rest: &str) -> Option<Mistake> {
     let (kind, driver) = scheme.split_once('+')?;
     let (known, usual): (&[&str], &str) = match kind {
@@ -216,9 +216,9 @@ pub(super) fn driver(scheme: &str, rest: &str) -> Option<Mistake> {
     let near = nearest(driver, known.iter().copied()).filter(|_| !ASYNC_DRIVERS.contains(&driver));
     let right = near.map_or_else(|| usual.to_owned(), |near| format!("{kind}+{near}"));
     let what = if ASYNC_DRIVERS.contains(&driver) {
-        format!("names the driver '{driver}', which is asynchronous: MLflow cannot use it")
+        format!("has the asynchronous driver '{driver}', which MLflow does not support")
     } else {
-        format!("names the unknown driver '{driver}'")
+        format!("has the unknown driver '{driver}'")
     };
     let otherwise = format!("write {right}:// instead of {scheme}://");
     Some(Mistake::new(
@@ -227,7 +227,7 @@ pub(super) fn driver(scheme: &str, rest: &str) -> Option<Mistake> {
     ))
 }
 
-/// A path, relative to `cwd`, that looks like something else. None if it is a directory.
+/// A path, relative to `cwd`, that looks like something else; `None` for an existing directory.
 pub(super) fn path(value: &str, cwd: &Path) -> Option<Mistake> {
     if cwd.join(unquote(value)).is_dir() {
         return None;
@@ -240,13 +240,13 @@ pub(super) fn path(value: &str, cwd: &Path) -> Option<Mistake> {
         && let Some(near) = nearest(value, ["databricks", "databricks-uc"])
     {
         return Some(Mistake::new(
-            "is not the name of a store",
+            "is not a known tracking store",
             format!("did you mean {near}? {}", directory_hint(value)),
         ));
     }
     if let Some((before, after)) = lower.split_once("//") {
         let scheme = before.trim_end_matches(|character: char| !character.is_ascii_alphanumeric());
-        // `C://` is a drive's.
+        // `C://` is a drive.
         let is_url = before.ends_with(':') && scheme.len() != 1;
         if is_url || SCHEMES.contains(&scheme) {
             let after = &value[value.len() - after.len()..];
@@ -272,7 +272,7 @@ pub(super) fn path(value: &str, cwd: &Path) -> Option<Mistake> {
     None
 }
 
-/// A path that names a database file: by its ending, or by what is there.
+/// A path of a database file, by its ending or its content.
 pub(super) fn database_file(path: &str, cwd: &Path) -> Option<Mistake> {
     let file = cwd.join(unquote(path));
     if file.is_dir() {
@@ -295,7 +295,7 @@ pub(super) fn database_file(path: &str, cwd: &Path) -> Option<Mistake> {
 }
 
 fn is_sqlite(file: &Path) -> bool {
-    // Whoever opens a pipe waits for its other end.
+    // Opening a pipe would block.
     if !file.is_file() {
         return false;
     }
@@ -304,7 +304,7 @@ fn is_sqlite(file: &Path) -> bool {
         .is_ok_and(|mut file| file.read_exact(&mut header).is_ok() && header == SQLITE_HEADER)
 }
 
-/// Whether this can only be a host, with a port and a path or without.
+/// Whether this can only be a host, optionally with a port and a path.
 fn is_server(value: &str) -> bool {
     let location = value.strip_prefix("//").unwrap_or(value);
     if location.starts_with(['/', '.']) {
@@ -330,13 +330,13 @@ fn is_server(value: &str) -> bool {
         return false;
     }
     match port {
-        // One letter is a drive's.
+        // A single letter is a drive.
         Some(port) => host.len() > 1 && port.parse::<u16>().is_ok_and(|port| port >= SMALLEST_PORT),
         None => host == "localhost" || host.parse::<Ipv4Addr>().is_ok() || is_domain(host),
     }
 }
 
-/// Whether the name ends as those of the internet or of a company's network do.
+/// Whether the name ends like a host name.
 fn is_domain(host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     let parts: Vec<&str> = host.split('.').collect();
@@ -358,7 +358,7 @@ fn of_server(value: &str) -> String {
         &format!("http://{location}{port}"),
         "write http:// or https:// in front of it",
     );
-    // A host with a port is never a directory in a URI with a scheme.
+    // A value with a colon would be a URI, not a directory.
     if split_scheme(value).is_some() {
         hint
     } else {

@@ -1,4 +1,4 @@
-//! Tracking stores: where runs are recorded.
+//! Tracking stores, which record runs.
 
 mod artifact_uri;
 mod error;
@@ -25,7 +25,7 @@ pub(crate) use self::tracking_uri::TrackingUriError;
 use self::sql::SqlStore;
 use crate::http::ServerAccess;
 
-/// Opens the store, and makes it where it is a database file that does not exist yet.
+/// Opens the store, and creates a database file that does not exist.
 pub async fn open(uri: &TrackingUri) -> Result<Box<dyn TrackingStore>, TrackingError> {
     Ok(match uri {
         TrackingUri::Sqlite {
@@ -44,8 +44,8 @@ pub async fn open(uri: &TrackingUri) -> Result<Box<dyn TrackingStore>, TrackingE
     })
 }
 
-/// Opens the store to read from it, and changes nothing: `None` where it is a file, a directory or an
-/// empty database that a run would make a store of.
+/// Opens the store only for reading. `None` if the store does not exist yet: a missing file or directory, or an
+/// empty database.
 pub(crate) async fn open_existing(
     uri: &TrackingUri,
 ) -> Result<Option<Box<dyn TrackingStore>>, TrackingError> {
@@ -66,8 +66,7 @@ pub(crate) async fn sqlite_version() -> Result<String, TrackingError> {
     sql::sqlite_version().await
 }
 
-/// How the server behind this URI is reached by who gets and puts its artifacts; nothing where no
-/// server keeps the store.
+/// The access to the tracking server for artifacts; `None` if the store is not a server.
 pub fn server_access(uri: &TrackingUri) -> Result<Option<ServerAccess>, TrackingError> {
     match uri {
         TrackingUri::Rest { url } => rest::server_access(url.expose()).map(Some),

@@ -1,25 +1,25 @@
-//! The model registry, as far as the location of a model's artifacts is concerned.
+//! Selects a model in the model registry, to find its artifacts.
 
 use std::fmt;
 
-/// The stage of a version that was deleted.
+/// The stage of deleted versions.
 pub(super) const DELETED_STAGE: &str = "Deleted_Internal";
 
-/// Which model is meant by what stands between `models:/` and the path of an artifact.
+/// The model in a `models:/` URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelSelector {
     /// A version of a registered model, by its number.
     Version { name: String, version: String },
-    /// The newest version of a registered model, in one stage or in any.
+    /// The newest version of a registered model, in this stage or in any.
     Latest { name: String, stage: Option<String> },
-    /// The version of a registered model that has this alias.
+    /// The version of a registered model with this alias.
     Alias { name: String, alias: String },
-    /// A logged model, which need not be registered.
+    /// A logged model, even if it is not registered.
     Logged { id: String },
 }
 
 impl ModelSelector {
-    /// Reads `name/version`, `name/stage`, `name/latest`, `name@alias` or the id of a logged model.
+    /// Parses `name/version`, `name/stage`, `name/latest`, `name@alias` or the id of a logged model.
     pub fn parse(text: &str) -> Self {
         if let Some((name, suffix)) = text.split_once('/') {
             let (name, suffix) = (name.to_owned(), suffix.to_owned());
@@ -53,7 +53,7 @@ impl fmt::Display for ModelSelector {
     }
 }
 
-/// Whether a version in the stage `of_version` is one of `stage`, whose case does not matter, or of any.
+/// Whether `of_version` is this stage (ignoring case), or any stage is wanted.
 pub(super) fn is_in_stage(of_version: &str, stage: Option<&str>) -> bool {
     match stage {
         Some(stage) => of_version.eq_ignore_ascii_case(stage),

@@ -1,19 +1,19 @@
-//! Names for runs that nobody named, of the form that MLflow gives: `quiet-harbor-417`.
+//! Random names for runs, in MLflow's form: `quiet-harbor-417`.
 
 use uuid::Uuid;
 
 /// The largest number at the end of a name.
 const MAX_NUMBER: u128 = 1000;
 
-/// Makes up a name: a predicate, a noun and a number from 0 to 1000, at most 20 characters.
+/// A random name: a predicate, a noun and a number from 0 to 1000, at most 20 characters.
 pub(crate) fn random_run_name() -> String {
     name_from(Uuid::new_v4().as_u128())
 }
 
-/// The name that these random bits stand for.
+/// The name for these random bits.
 fn name_from(bits: u128) -> String {
-    // The low 62 bits of a version 4 UUID are all random. They are used up like a number with three
-    // digits of different bases, which leaves each choice as even as makes no difference.
+    // The low 62 bits of a version 4 UUID are random. They are read as a number with three digits of different bases,
+    // so each choice is almost uniform.
     let mut rest = bits & ((1 << 62) - 1);
     let mut choose = |count: usize| {
         let choice = rest % count as u128;

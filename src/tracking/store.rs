@@ -1,4 +1,4 @@
-//! What every tracking store can do, and what all kinds of them share.
+//! The operations of tracking stores, and their common rules.
 
 use async_trait::async_trait;
 
@@ -11,143 +11,140 @@ use crate::entities::{
     ExperimentId, LifecycleStage, Metric, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag,
 };
 
-/// Which experiment a run shall belong to.
+/// Selects the experiment for a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExperimentSelector {
     /// The store's default experiment, `0` (`Default`).
     Default,
     /// An existing experiment.
     Id(ExperimentId),
-    /// The experiment with this name; made when there is none.
+    /// The experiment with this name; created if it does not exist.
     Name(String),
 }
 
-/// A run that shall be created.
+/// A run to create.
 #[derive(Debug, Clone)]
 pub struct NewRun {
     /// The experiment that the run belongs to.
     pub experiment_id: ExperimentId,
-    /// The person who starts the run.
+    /// The user who starts the run.
     pub user: String,
-    /// The display name; the store makes one up where it is `None`.
+    /// The display name; `None` means a random one.
     pub name: Option<String>,
-    /// When the run began.
+    /// The start time.
     pub start_time: UnixMillis,
-    /// Tags in the order of their setting; every key once. Does not hold the run's name.
+    /// Tags in the order of setting them, with unique keys, without the run's name.
     pub tags: Vec<(String, String)>,
-    /// Parameters to log; every key once.
+    /// Parameters to log, with unique keys.
     pub params: Vec<(String, String)>,
 }
 
 impl NewRun {
-    /// The requested name, or a made-up one.
+    /// The requested name, or a random one.
     pub(super) fn name_or_random(&self) -> String {
         let name = self.name.clone().filter(|name| !name.is_empty());
         name.unwrap_or_else(random_run_name)
     }
 }
 
-/// How a run ended, and whether a verdict of the entry point itself is to be respected.
+/// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunEnd {
     /// The status to record.
     pub status: RunStatus,
-    /// When the run ended.
+    /// The end time.
     pub end_time: UnixMillis,
-    /// Keep `FAILED` or `KILLED` where the entry point has already ended its run so.
+    /// Keep `FAILED` or `KILLED` if the entry point has already recorded it.
     pub keep_failure: bool,
 }
 
 impl RunEnd {
-    /// Whether a run that has this status keeps it.
+    /// Whether a run with this status keeps it.
     pub(super) fn keeps(self, status: RunStatus) -> bool {
         self.keep_failure && matches!(status, RunStatus::Failed | RunStatus::Killed)
     }
 }
 
-/// Which runs to look for: those of an experiment that are `FINISHED`, not deleted, and have all of
-/// these tags.
+/// A query for the `FINISHED` runs of an experiment that are not deleted and have all of these tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FinishedRuns {
-    /// The experiment. One that does not exist has no runs.
+    /// The experiment. A missing one has no runs.
     pub experiment_id: ExperimentId,
-    /// Tags with their values; every key once. Values are compared as [`TrackingStore::set_tags`]
-    /// would store them, to the byte.
+    /// Tags with their values, with unique keys. Values are compared byte for byte, as [`TrackingStore::set_tags`]
+    /// would store them.
     pub tags: Vec<(String, String)>,
-    /// How many runs to return at most.
+    /// The most runs to return.
     pub limit: usize,
 }
 
-/// A place where runs are recorded. Every call is one whole step: it happens wholly or not at all.
+/// A store of runs. Every call is atomic: it succeeds completely or changes nothing.
 #[async_trait]
 pub trait TrackingStore: Send + Sync {
-    /// Finds the experiment, and makes it where it is selected by a name that does not exist. One that is deleted
-    /// is an error.
+    /// Finds the experiment, or creates it if it is selected by name. A deleted one is an error.
     async fn experiment(&self, selector: &ExperimentSelector) -> Result<ExperimentId, TrackingError>;
 
-    /// Looks whether the experiment is there, and makes none. `None` where it would be made.
+    /// Finds the experiment without creating it. `None` if it would be created.
     async fn look_for_experiment(
         &self,
         selector: &ExperimentSelector,
     ) -> Result<Option<ExperimentId>, TrackingError>;
 
-    /// Where an experiment keeps its artifacts: a path or URI below which every run has a directory.
+    /// The path or URI of an experiment's artifacts, below which every run has a directory.
     async fn artifact_location(&self, experiment_id: &ExperimentId) -> Result<String, TrackingError>;
 
-    /// Creates a run with its tags and parameters in state `RUNNING`. A store that cannot do all of
-    /// it in one step ends the run as `FAILED` before it returns an error.
+    /// Creates a `RUNNING` run with its tags and parameters. If a store needs several steps and one fails, it marks
+    /// the run as `FAILED` before it returns an error.
     ///
     /// # Errors
-    /// [`TrackingError::HalfCreated`] if the run is there, and the store refused what belongs to it.
+    /// [`TrackingError::HalfCreated`] if the run exists, but the store refused its tags or parameters.
     async fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError>;
 
-    /// Whether the answer to a creation may be lost, so that the run is looked for by its tags: one of
-    /// them must be of this run alone.
+    /// Whether the response to a creation may be lost, so that the run is then found by its tags. One of the tags
+    /// must be unique to the run.
     fn loses_answers(&self) -> bool {
         false
     }
 
-    /// Looks a run up.
+    /// Reads a run's info.
     async fn run(&self, run_id: &RunId) -> Result<RunInfo, TrackingError>;
 
-    /// Reads all of a run but its metrics. A deleted one too, as MLflow's own clients do.
+    /// Reads a run without its metrics. Like MLflow's clients, this also reads deleted runs.
     async fn run_data(&self, run_id: &RunId) -> Result<RunData, TrackingError>;
 
     /// The last value of each of a run's metrics, in the order of their names.
     async fn metrics(&self, run_id: &RunId) -> Result<Vec<Metric>, TrackingError>;
 
-    /// Looks for runs that ended well; the newest come first.
+    /// Finds finished runs, newest first.
     async fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError>;
 
-    /// Sets tags on a run; a tag that is there already gets the new value. A value for
-    /// [`RUN_NAME`](crate::entities::tag::RUN_NAME) renames the run, where the store keeps names apart
-    /// from tags too.
+    /// Sets or replaces tags of a run. [`RUN_NAME`](crate::entities::tag::RUN_NAME) also renames the run if the store
+    /// keeps names separately.
     async fn set_tags(&self, run_id: &RunId, tags: &[(String, String)]) -> Result<(), TrackingError>;
 
-    /// Records the end of a run and returns the status that the store holds now: the entry point's
-    /// own where [`RunEnd::keep_failure`] kept it, `FAILED` where the store cannot take `KILLED`.
+    /// Records the end of a run and returns the recorded status: the entry point's if [`RunEnd::keep_failure`] kept
+    /// it, or `FAILED` if the store does not support `KILLED`.
     async fn end_run(&self, run_id: &RunId, end: RunEnd) -> Result<RunStatus, TrackingError>;
 
-    /// Where a model's artifacts are: an artifact URI, or a `models:` URI that leads on.
+    /// The location of a model's artifacts: an artifact URI, or another `models:` URI.
     async fn model_location(&self, selector: &ModelSelector) -> Result<String, TrackingError>;
 
-    /// The Databricks workspace that the store is in, for a process that is to reach it too.
+    /// The Databricks workspace of the store, for another process.
     async fn workspace_access(&self) -> Result<Option<WorkspaceAccess>, TrackingError> {
         Ok(None)
     }
 
-    /// The address of the run's page for a person, where the store serves one.
+    /// The address of the run's web page, if the store has one.
     fn run_url(&self, _info: &RunInfo) -> Option<String> {
         None
     }
 
-    /// The address of the experiment's page for a person, where the store serves one.
+    /// The address of the experiment's web page, if the store has one.
     fn experiment_url(&self, _experiment_id: &ExperimentId) -> Option<String> {
         None
     }
 }
 
-/// What all kinds of stores share: errors that name the store, and the limits of keys and values.
+/// The common rules of all stores: errors that name the store, and the limits of keys and values.
 pub(super) trait StoreRules {
     type Fault: StoreFault;
 
@@ -192,7 +189,7 @@ pub(super) trait StoreRules {
         self.unusable("write to", fault)
     }
 
-    /// The run's info; an error if the run is deleted.
+    /// The run's info; a deleted run is an error.
     fn active(&self, run: RunData) -> Result<RunInfo, TrackingError> {
         match run.lifecycle_stage {
             LifecycleStage::Active => Ok(run.info),
@@ -205,7 +202,7 @@ pub(super) trait StoreRules {
             .map_err(|error| self.refused(format!("the experiment name '{name}'"), error))
     }
 
-    /// Checks parameters or tags, and cuts values that are too long, with a warning.
+    /// Checks parameters or tags, and truncates long values with a warning.
     fn fit(
         &self,
         entity: Entity,
@@ -215,26 +212,26 @@ pub(super) trait StoreRules {
             .map_err(|error| self.refused(format!("a {entity}"), error))
     }
 
-    /// Tags that can be set on a run: a run always has a name, so an empty one changes nothing.
+    /// Checks tags to set. A run always has a name, so an empty one is dropped.
     fn fit_new_tags(&self, tags: &[(String, String)]) -> Result<Vec<(String, String)>, TrackingError> {
         let mut tags = self.fit(Entity::Tag, tags.to_vec())?;
         tags.retain(|(key, value)| key != tag::RUN_NAME || !value.is_empty());
         Ok(tags)
     }
 
-    /// The wanted tags as the store would hold them.
+    /// The wanted tags as the store would record them.
     fn fit_wanted_tags(&self, wanted: &FinishedRuns) -> Result<Vec<(String, String)>, TrackingError> {
         limits::fit(Entity::Tag, wanted.tags.clone(), self.long_values(), &mut drop)
             .map_err(|error| self.refused("a tag", error))
     }
 }
 
-/// Logs the warning that a value was cut.
+/// Logs a warning about a truncated value.
 pub(super) fn warn(warning: String) {
     tracing::warn!("{warning}");
 }
 
-/// How many runs are read in one go.
+/// The number of runs to read at once.
 pub(super) const PAGE: usize = 100;
 
 /// Whether a run has all of these tags.
@@ -262,7 +259,7 @@ pub(super) fn last_metrics(values: impl IntoIterator<Item = (String, f64)>) -> V
     metrics
 }
 
-/// Sorts the tags and parameters by key, and fills in the name, which early versions of MLflow keep only as a tag.
+/// Sorts the tags and parameters by key, and adds the name, which early versions of MLflow keep only as a tag.
 pub(super) fn in_order(mut run: RunData) -> RunData {
     run.tags.sort();
     run.params.sort();

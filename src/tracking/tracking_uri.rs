@@ -1,4 +1,4 @@
-//! `MLFLOW_TRACKING_URI`: which store it names, and how the entry point is told of the same one.
+//! `MLFLOW_TRACKING_URI`: the store that it names, and the value for the entry point.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,16 +7,15 @@ use super::mistaken_uri::{self, Mistake};
 use crate::python_paths::{abspath, quote, split_authority, split_scheme, unquote};
 use crate::redact::{self, Secret};
 
-/// The database that is used where no store is named.
+/// The default database.
 const DEFAULT_DATABASE: &str = "mlflow.db";
-/// The file store that is used instead where it already holds experiments, and the directory of the
-/// artifacts of SQL stores.
+/// The default file store, if it already contains experiments, and the artifact directory of SQL stores.
 const DEFAULT_DIRECTORY: &str = "mlruns";
-/// The file that makes a directory of a file store an experiment.
+/// The file of an experiment in a file store.
 const META_DATA_FILE: &str = "meta.yaml";
 
-/// A tracking store's address. Paths in it are absolute, `uri` is the same store for another program, and new
-/// experiments keep their artifacts under `artifact_root`.
+/// A tracking store's address. Paths are absolute, `uri` is the address for other programs, and new experiments keep
+/// their artifacts below `artifact_root`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the variants have the same fields")]
 pub enum TrackingUri {
@@ -26,18 +25,17 @@ pub enum TrackingUri {
         artifact_root: String,
         uri: String,
     },
-    /// A directory of text files. Its artifacts are in the store itself, spelled as the user did where that is
-    /// absolute.
+    /// A directory of text files, which also contains the artifacts. An absolute path is kept as the user wrote it.
     File {
         path: PathBuf,
         artifact_root: String,
         uri: String,
     },
-    /// A server that speaks MLflow's REST API over HTTP. The address as it was given may hold credentials.
+    /// A server with MLflow's REST API. The original address may contain credentials.
     Rest { url: Secret },
     /// A Databricks workspace or Unity Catalog.
     Databricks { uri: String },
-    /// A database server. The address as it was given may hold credentials.
+    /// A database server. The original address may contain credentials.
     Database {
         /// `postgresql`, `mysql` or `mssql`.
         kind: String,
@@ -46,14 +44,14 @@ pub enum TrackingUri {
     },
 }
 
-/// Why a tracking URI names no store.
+/// Why a tracking URI is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrackingUriError {
-    /// The value names no store, or looks like something other than the directory that it would name.
+    /// The value is invalid, or looks like something other than a directory.
     #[error("the tracking URI '{uri}' {}", mistake.what)]
     Mistaken { uri: String, mistake: Mistake },
-    /// A path that a store cannot keep.
-    #[error("the path '{}' is no valid Unicode, which a tracking store needs", path.display())]
+    /// A path that a store cannot record.
+    #[error("the path '{}' is not valid UTF-8, which a tracking store requires", path.display())]
     NotUnicode { path: PathBuf },
 }
 
@@ -63,7 +61,7 @@ impl TrackingUriError {
         Self::Mistaken { uri, mistake }
     }
 
-    /// What the person can do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Mistaken { mistake, .. } => Some(mistake.hint.clone()),
@@ -73,15 +71,15 @@ impl TrackingUriError {
 }
 
 impl TrackingUri {
-    /// Finds the store that `value`, the text of `MLFLOW_TRACKING_URI`, names.
+    /// Finds the store for `value`, the text of `MLFLOW_TRACKING_URI`.
     ///
-    /// Where it is `None` or empty, the store is `./mlruns` if that already holds experiments, else
-    /// `sqlite:///mlflow.db`. Relative paths are resolved against `cwd`, which must be absolute. Looks
-    /// at the file system for the default rule, and whether a path that looks like a server's address or
-    /// a database is a directory; creates nothing.
+    /// If it is `None` or empty, the store is `./mlruns` if that already contains experiments, otherwise
+    /// `sqlite:///mlflow.db`. Relative paths are resolved against `cwd`, which must be absolute. It reads the file
+    /// system for the default, and to check whether a path that looks like something else is a directory. It creates
+    /// nothing.
     ///
     /// # Errors
-    /// Text that names no store, or none that both this program and the entry point can open.
+    /// An invalid value, or a store that mlrun or the entry point could not open.
     pub fn resolve(value: Option<&str>, cwd: &Path) -> Result<Self, TrackingUriError> {
         let Some(value) = value.filter(|value| !value.is_empty()) else {
             return Self::default_store(cwd);
@@ -127,8 +125,8 @@ impl TrackingUri {
         }
     }
 
-    /// The value of `MLFLOW_TRACKING_URI` for an entry point, which runs in another directory. May
-    /// hold credentials.
+    /// The value of `MLFLOW_TRACKING_URI` for an entry point, which runs in another directory. It may contain
+    /// credentials.
     pub fn for_child(&self) -> String {
         match self {
             Self::Sqlite { uri, .. } | Self::File { uri, .. } | Self::Databricks { uri } => uri.clone(),
@@ -136,8 +134,7 @@ impl TrackingUri {
         }
     }
 
-    /// The directory of a store on this machine, and the store's URI for a program that sees that
-    /// directory as `mount`.
+    /// The directory of a local store, and the store's URI for a program that has that directory mounted at `mount`.
     pub fn mounted_at(&self, mount: &str) -> Option<(PathBuf, String)> {
         match self {
             Self::Sqlite { path, .. } => {
@@ -150,7 +147,7 @@ impl TrackingUri {
         }
     }
 
-    /// The location under which new experiments keep their artifacts, where this program decides it.
+    /// The location of new experiments' artifacts, if mlrun decides it.
     pub fn artifact_root(&self) -> Option<&str> {
         match self {
             Self::Sqlite { artifact_root, .. }
@@ -160,7 +157,7 @@ impl TrackingUri {
         }
     }
 
-    /// The files and directories that a store on this machine writes to.
+    /// The files and directories that a local store writes to.
     pub fn local_files(&self) -> Vec<PathBuf> {
         let mut files = match self {
             Self::Sqlite { path, .. } | Self::File { path, .. } => vec![path.clone()],
@@ -193,7 +190,7 @@ impl fmt::Display for TrackingUri {
         match self {
             Self::Sqlite { uri, .. } | Self::File { uri, .. } | Self::Databricks { uri } => f.write_str(uri),
             Self::Rest { url } => f.write_str(&redact::without_credentials(url.expose())),
-            // Drivers also take passwords in the query.
+            // Drivers also accept passwords in the query.
             Self::Database { uri, .. } => {
                 let shown = redact::without_credentials(uri.expose());
                 f.write_str(shown.split('?').next().unwrap_or_default())
@@ -209,7 +206,7 @@ fn mistaken(value: &str, mistake: Mistake) -> TrackingUriError {
     }
 }
 
-/// `sqlite:///DATABASE?QUERY`, where DATABASE is a path that SQLAlchemy decodes and makes absolute.
+/// Reads `sqlite:///DATABASE?QUERY`. SQLAlchemy decodes DATABASE and makes it absolute.
 fn sqlite_uri(scheme: &str, rest: &str, cwd: &Path) -> Result<TrackingUri, TrackingUriError> {
     let uri = format!("{scheme}:{rest}");
     let (database, query) = sqlite_database(&uri, scheme, rest)?;
@@ -261,9 +258,9 @@ fn sqlite_database<'a>(
     if database.is_empty() || database == ":memory:" {
         return Err(TrackingUriError::new(
             uri.to_owned(),
-            "names a database in memory, which the entry point could not see",
-            "write sqlite:/// and the file: sqlite:///mlflow.db for one in this directory, sqlite:////data/mlflow.db \
-             for one given by its whole path",
+            "is an in-memory database, which the entry point could not use",
+            "use a file: sqlite:///mlflow.db in this directory, or an absolute path such as \
+            sqlite:////data/mlflow.db",
         ));
     }
     if database.starts_with("file:")
@@ -271,15 +268,15 @@ fn sqlite_database<'a>(
     {
         return Err(TrackingUriError::new(
             uri.to_owned(),
-            "uses SQLite's own URI file names, which are not supported",
-            "give the plain path after sqlite:///",
+            "uses SQLite's URI file names, which are not supported",
+            "write a plain path after sqlite:///",
         ));
     }
     Ok((database, query))
 }
 
-/// A database file's path as every SQLAlchemy reads it in a URI. Only 2.1 and newer decode percent
-/// signs, so that nothing is encoded but what would otherwise be read as something else.
+/// A database file's path in a URI for every version of SQLAlchemy. Only 2.1 and newer decode percent signs, so this
+/// encodes only what would otherwise be misread.
 fn sqlite_location(path: &str) -> String {
     let bytes = path.as_bytes();
     let mut location = String::with_capacity(path.len());
@@ -318,15 +315,15 @@ fn file_uri(value: &str, rest: &str, cwd: &Path) -> Result<TrackingUri, Tracking
             "" => format!("did you mean {relative}?"),
             _ => format!("did you mean {relative} or file://{path}?"),
         };
-        let what = format!("names the host '{host}', but a file store must be on this machine");
+        let what = format!("has the host '{host}', but a file store must be on this machine");
         return Err(TrackingUriError::new(value.to_owned(), what, hint));
     }
     let path = path.split(['?', '#']).next().unwrap_or_default();
     if path.is_empty() {
-        let hint = "write file:///absolute/path or a plain path";
+        let hint = "use file:///ABSOLUTE/PATH or a plain path";
         return Err(TrackingUriError::new(
             value.to_owned(),
-            "names no directory",
+            "contains no directory",
             hint,
         ));
     }
@@ -351,7 +348,7 @@ fn file_store(path: PathBuf, uri: String) -> TrackingUri {
     }
 }
 
-/// Whether MLflow would take this directory for a file store in use.
+/// Whether MLflow would use this directory as an existing file store.
 fn holds_experiments(directory: &Path) -> bool {
     let Ok(entries) = std::fs::read_dir(directory) else {
         return false;

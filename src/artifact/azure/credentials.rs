@@ -1,4 +1,4 @@
-//! Who asks Azure's storage, and where it is.
+//! Credentials and addresses for Azure Storage.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -26,23 +26,22 @@ use crate::http::signing::{Identity, Sender};
 use crate::process::ProgramCall;
 use crate::redact::Secret;
 
-/// What `UseDevelopmentStorage=true` stands for. From Microsoft's documentation of Azurite.
+/// The meaning of `UseDevelopmentStorage=true`, from Microsoft's documentation of Azurite.
 const EMULATOR: &str = "AccountName=devstoreaccount1;BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;\
     AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 const AUTHORITY: &str = "https://login.microsoftonline.com";
-/// What `az` is asked to give a token for.
+/// The resource for tokens of `az`.
 const RESOURCE: &str = "https://storage.azure.com/";
 const METADATA: &str = "http://169.254.169.254";
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a token of `az` is used, which gives only tokens with at least five minutes left.
+/// How long a token of `az` is used; its tokens are valid for at least five more minutes.
 const COMMAND_LINE_TIME: Duration = Duration::from_secs(300);
-/// How long a signed claim can be used.
+/// How long a signed claim is valid.
 const LIFETIME: Duration = Duration::from_secs(600);
 const PASSWORD: &str = env_vars::AZURE_CLIENT_CERTIFICATE_PASSWORD;
 
-/// The address of this account's blobs, and who asks, by what the environment says. If no variable says who
-/// asks, the [machine](of_machine) and a person are to be looked for. Nothing is sent. `client` reaches the
-/// service that gives tokens.
+/// The address of the account's blobs, and the identity in the environment. If there is none, use [`of_machine`].
+/// This sends no requests. `client` is for the token service.
 pub(super) fn find(account: &str, host: &str, client: &Client) -> Result<(String, Option<Who>)> {
     let variable = &env_vars::non_empty;
     let sender = Sender::new(client.clone());
@@ -62,7 +61,7 @@ pub(super) fn find(account: &str, host: &str, client: &Client) -> Result<(String
     Ok((format!("https://{host}"), who))
 }
 
-/// `AccountName=…;AccountKey=…;EndpointSuffix=…`, as Azure's portal shows it.
+/// Parses `AccountName=…;AccountKey=…;EndpointSuffix=…`, as shown in Azure's portal.
 fn of_connection_string(text: &str, sender: Sender) -> Result<(String, Who)> {
     let name = env_vars::AZURE_STORAGE_CONNECTION_STRING;
     let pairs = text.split(';').filter_map(|part| part.split_once('='));
@@ -82,12 +81,12 @@ fn of_connection_string(text: &str, sender: Sender) -> Result<(String, Who)> {
     let endpoint = get("blobendpoint")
         .map(str::to_owned)
         .or_else(|| account.map(usual_endpoint))
-        .ok_or_else(|| unusable("it has no AccountName and no BlobEndpoint"))?;
+        .ok_or_else(|| unusable("it has neither AccountName nor BlobEndpoint"))?;
     let endpoint = Url::parse(&endpoint).map_err(|_| unusable("its BlobEndpoint is not a URL"))?;
     let who = match (get("accountkey"), get("sharedaccesssignature")) {
         (Some(key), _) => of_key(account.unwrap_or_default(), key, sender, name)?,
         (None, Some(signature)) => of_signature(signature, sender, name),
-        (None, None) => return Err(unusable("it has no AccountKey and no SharedAccessSignature")),
+        (None, None) => return Err(unusable("it has neither AccountKey nor SharedAccessSignature")),
     };
     Ok((endpoint.into(), who))
 }
@@ -112,7 +111,7 @@ fn of_signature(signature: &str, sender: Sender, source: &str) -> Who {
     of(sender, provider, source)
 }
 
-/// The application that variables name, if they also say how it proves who it is.
+/// The application in the variables, if they also contain its secret, certificate or token.
 fn of_application(sender: Sender) -> Option<Who> {
     let variable = &env_vars::non_empty;
     let tenant = variable(env_vars::AZURE_TENANT_ID)?;
@@ -145,7 +144,7 @@ fn of_application(sender: Sender) -> Option<Who> {
     Some(of(sender, provider, env_vars::AZURE_FEDERATED_TOKEN_FILE))
 }
 
-/// The machine's identity, or the person who has logged in, or nobody.
+/// The machine's identity, otherwise the user's `az login`, otherwise anonymous.
 pub(super) async fn of_machine() -> Result<Who> {
     let host = env_vars::non_empty(env_vars::AZURE_POD_IDENTITY_AUTHORITY_HOST);
     let host = host.as_deref().unwrap_or(METADATA).trim_end_matches('/');
@@ -178,8 +177,7 @@ fn authority() -> String {
     format!("{scheme}{}", host.trim_end_matches('/'))
 }
 
-/// Azure's command line program, where somebody has logged in. reqsign's own reads the end of a token as if
-/// every machine were in Greenwich.
+/// The login of Azure's command-line program. reqsign's provider ignores the time zone of a token's expiry.
 #[derive(Debug)]
 struct CommandLine;
 
@@ -203,17 +201,17 @@ impl ProvideCredential for CommandLine {
     }
 }
 
-/// An application that proves who it is by a claim that a certificate's key has signed, which is made anew each
-/// time. reqsign's own provider reads no PKCS #12, no keys with passwords and no chains.
+/// An application with a certificate: each token request has a new claim, signed with the certificate's key.
+/// reqsign's provider does not support PKCS #12, keys with passwords, or chains.
 #[derive(Debug)]
 struct Certificate {
-    /// With the certificate and its key, as PEM or PKCS #12.
+    /// Contains the certificate and its key, as PEM or PKCS #12.
     file: String,
     password: Option<Secret>,
     application: String,
-    /// The address that the claim is for.
+    /// The recipient of the claim.
     audience: String,
-    /// Gives a token for the claim.
+    /// Exchanges the claim for a token.
     exchange: WorkloadIdentityCredentialProvider,
 }
 
@@ -235,7 +233,7 @@ impl ProvideCredential for Certificate {
 }
 
 impl Certificate {
-    /// The certificates, that of the key first, and the key.
+    /// The certificates, beginning with the key's, and the key.
     fn open(&self, bytes: &[u8]) -> Result<(Vec<X509>, PKey<Private>), String> {
         let is_pem = bytes.windows(10).any(|window| window == b"-----BEGIN");
         let password = self.password.as_ref().map_or("", Secret::expose);
@@ -244,8 +242,7 @@ impl Certificate {
             (X509::stack_from_pem(bytes).unwrap_or_default(), key.ok())
         } else {
             let opened = Pkcs12::from_der(bytes).and_then(|archive| archive.parse2(password));
-            let opened =
-                opened.map_err(|_| format!("it is not a PEM or PKCS #12 file, or {PASSWORD} is wrong"))?;
+            let opened = opened.map_err(|_| format!("not a PEM or PKCS #12 file, or {PASSWORD} is wrong"))?;
             let others = opened.ca.into_iter().flatten();
             (opened.cert.into_iter().chain(others).collect(), opened.pkey)
         };
@@ -260,7 +257,7 @@ impl Certificate {
         }
     }
 
-    /// A signed claim to be this application. From Microsoft's page "Microsoft identity platform application
+    /// A signed claim of the application's identity. Source: Microsoft's page "Microsoft identity platform application
     /// authentication certificate credentials".
     fn claim(&self, certificates: &[X509], key: &PKey<Private>) -> Result<String, ErrorStack> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

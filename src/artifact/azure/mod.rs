@@ -1,4 +1,4 @@
-//! `wasbs://` and `abfss://`: Azure's blob storage.
+//! `wasbs://` and `abfss://`: Azure Blob Storage.
 
 mod credentials;
 
@@ -23,28 +23,27 @@ use crate::aws::{element, refusal};
 use crate::http::Content;
 use crate::python_paths::quote_part;
 
-const NAME: &str = "Azure's storage";
-/// How an account with real directories says in a listing that a blob is one.
+const NAME: &str = "Azure Storage";
+/// The marks of directories in listings of accounts with real directories.
 const DIRECTORY_SIGNS: [&str; 2] = [
     "<hdi_isfolder>true</hdi_isfolder>",
     "<ResourceType>directory</ResourceType>",
 ];
 
-/// Where a URI says that its data is.
+/// The place that a URI names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::artifact) struct AzureUri {
     pub(in crate::artifact) container: String,
     pub(in crate::artifact) account: String,
-    /// The account's host for blobs.
+    /// The account's blob host.
     pub(in crate::artifact) host: String,
     pub(in crate::artifact) key: String,
 }
 
 impl AzureUri {
-    /// Reads `//container@account.host/path`, as it stands after the scheme.
+    /// Reads `//container@account.host/path`, the part after the scheme.
     pub(in crate::artifact) fn parse(rest: &str) -> Result<Self, String> {
-        let form =
-            "it must be wasbs://<container>@<account>.blob.core.windows.net/<path>, or abfss:// and .dfs.";
+        let form = "write wasbs://CONTAINER@ACCOUNT.blob.core.windows.net/PATH, or abfss:// with .dfs.";
         let rest = rest.strip_prefix("//").ok_or(form)?;
         let (authority, key) = rest.split_once('/').unwrap_or((rest, ""));
         let (container, host) = authority.split_once('@').ok_or(form)?;
@@ -52,7 +51,7 @@ impl AzureUri {
         if container.is_empty() || account.is_empty() || domain.is_empty() {
             return Err(form.to_owned());
         }
-        // Both interfaces of an account show the same data.
+        // Both interfaces of an account have the same data.
         let domain = match domain.strip_prefix("dfs.") {
             Some(rest) => format!("blob.{rest}"),
             None => domain.replace(".dfs.", ".blob."),
@@ -70,12 +69,12 @@ pub(in crate::artifact) struct Azure {
     client: Client,
     container: String,
     who: OnceCell<Who>,
-    /// The MD5 of the file whose blocks have been put.
+    /// The MD5 of the file whose blocks have been uploaded.
     whole: Mutex<Option<Checksum>>,
 }
 
 impl Azure {
-    /// The place with what the environment says of the account. Nothing is sent.
+    /// The place, with the account's settings from the environment. This sends no requests.
     pub(in crate::artifact) fn open(place: &AzureUri) -> Result<Box<dyn ArtifactRepository>> {
         let client = usual_client()?;
         let (endpoint, who) = credentials::find(&place.account, &place.host, &client)?;
@@ -96,8 +95,8 @@ impl Azure {
         self.who.get_or_try_init(credentials::of_machine).await
     }
 
-    /// Sends a request of the library with what it does not send: checksums, the question which blobs are
-    /// directories, and ids of blocks that are as long as those of others.
+    /// Sends a request of the library with additions: checksums, the request for the directories' marks, and block ids
+    /// of the usual length.
     async fn send(&self, mut request: HttpRequest) -> Result<Whole> {
         let query: HashMap<_, _> = request.url.query_pairs().into_owned().collect();
         let call = query.get("comp").map_or("", String::as_str);
@@ -136,14 +135,14 @@ impl ObjectService for Azure {
         match said {
             Some(_) => format!("the container '{}' has no blob '{key}'", self.container),
             None => format!(
-                "no blob's name in the container '{}' begins with '{key}'",
+                "no blob in the container '{}' has a name that begins with '{key}'",
                 self.container
             ),
         }
     }
 
     fn checksum(&self, headers: &HeaderMap) -> Option<Checksum> {
-        // With a part of a blob the other one is the part's.
+        // In a response with a range, the other header is the MD5 of the range.
         let name = if headers.contains_key(CONTENT_RANGE) {
             "x-ms-blob-content-md5"
         } else {
@@ -169,7 +168,7 @@ impl Service for Azure {
 
     async fn authorize(&self, request: &mut Request, content: &Content) -> Result<()> {
         if content.length() > 0 {
-            // A signature by the account's key covers it.
+            // The account key's signature covers this header.
             request
                 .headers_mut()
                 .insert(CONTENT_LENGTH, content.length().into());
@@ -186,11 +185,11 @@ impl Service for Azure {
     fn said(&self, body: &str) -> Option<String> {
         let body = body.trim_start_matches('\u{feff}');
         let said = refusal(body)?;
-        // What follows are the request's number and time.
+        // The other lines are the request's id and time.
         let said = said.lines().next()?;
         let detail = element(body, "AuthenticationErrorDetail").unwrap_or_default();
         let detail = detail.lines().next().unwrap_or_default();
-        // Others only repeat what was to be signed.
+        // Other details only repeat the string to sign.
         Some(
             if detail.contains(" date header ") || detail.contains(" time frame") {
                 format!("{said} {detail}")
@@ -205,8 +204,8 @@ impl Service for Azure {
     }
 }
 
-/// The id of a block in the length that Microsoft's Python library gives ids: all blocks of a blob must have
-/// ids of one length, also those that another program has left there.
+/// A block id with the length of Microsoft's Python library: all blocks of a blob must have ids of the same length,
+/// including leftover blocks of another program.
 fn long_id(id: &str) -> String {
     STANDARD.encode(format!("{id:0>48}"))
 }
@@ -221,8 +220,7 @@ fn with_long_ids(list: &[u8]) -> String {
     parts.collect::<Vec<_>>().join("<")
 }
 
-/// A listing in which the directories of accounts that have real ones end with the slash that tells of one
-/// elsewhere.
+/// Adds the usual trailing slash to the real directories in a listing.
 fn with_slashes(listing: &[u8]) -> String {
     let listing = String::from_utf8_lossy(listing);
     let blobs = listing.split_inclusive("</Blob>");

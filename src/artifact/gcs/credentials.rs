@@ -1,4 +1,4 @@
-//! Who asks Google's cloud, found as Google's own libraries find it: "Application Default Credentials".
+//! Credentials for Google Cloud, found as in Google's libraries: "Application Default Credentials".
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,16 +18,16 @@ use crate::http::local_client;
 use crate::http::signing::{Identity, Sender};
 use crate::python_paths::{quote_part, unquote};
 
-/// What a token is asked for.
+/// The scope of tokens.
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
-/// Where tokens are made if a file does not name another place.
+/// The default token service.
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
-/// Where tokens of accounts are made that another account may stand for.
+/// The token service for impersonated accounts.
 const IMPERSONATION_URI: &str = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/";
 const METADATA_HOST: &str = "metadata.google.internal";
 const METADATA_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The types of credentials in files, and what each needs.
+/// The types of credentials files, and the fields that each needs.
 const TYPES: [(&str, &[&str]); 4] = [
     ("service_account", &["client_email", "private_key"]),
     (
@@ -44,7 +44,7 @@ const TYPES: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// Finds credentials: the file of the variable, that of `gcloud`, or the machine's own. An emulator needs none.
+/// Finds credentials in the variable's file, in `gcloud`'s file, or on the machine. An emulator needs none.
 pub(super) async fn find(is_emulator: bool, client: &Client) -> Result<Identity<Credential>> {
     let variable = &env_vars::non_empty;
     let named = env_vars::GOOGLE_APPLICATION_CREDENTIALS;
@@ -52,7 +52,7 @@ pub(super) async fn find(is_emulator: bool, client: &Client) -> Result<Identity<
         return of_file(Path::new(&path), named, client);
     }
     if is_emulator {
-        return Ok(Identity::nobody("the emulator needs none".to_owned()));
+        return Ok(Identity::nobody("an emulator needs none".to_owned()));
     }
     let directory = variable(env_vars::CLOUDSDK_CONFIG)
         .map(PathBuf::from)
@@ -90,15 +90,15 @@ fn of_file(path: &Path, source: &str, client: &Client) -> Result<Identity<Creden
         RepositoryError::settings(what, reason)
     };
     let text = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-    let file = serde_json::from_slice(&text).map_err(|_| unusable("it is no JSON".to_owned()))?;
+    let file = serde_json::from_slice(&text).map_err(|_| unusable("not valid JSON".to_owned()))?;
     of_json(&file, source, client).map_err(unusable)
 }
 
-/// Who asks by the credentials in a file; the error says why they cannot be used.
+/// The identity of a credentials file; the error says why it is unusable.
 fn of_json(file: &Value, source: &str, client: &Client) -> Result<Identity<Credential>, String> {
     let read = |file: &Value| StaticCredentialProvider::new(with_format(file).to_string());
     let token_of = |file: &Value| ServiceAccountTokenCredentialProvider::from_provider(read(file));
-    // A signer keeps what the provider gives: that must be the token already.
+    // A signer caches what the provider gives, so it must give the token itself.
     match kind_of(file)? {
         "service_account" => {
             let provider = token_of(file).with_scope(SCOPE);
@@ -116,7 +116,7 @@ fn of_json(file: &Value, source: &str, client: &Client) -> Result<Identity<Crede
     let account = url
         .split_once("/serviceAccounts/")
         .and_then(|(_, rest)| rest.strip_suffix(":generateAccessToken"))
-        .ok_or("its service_account_impersonation_url names no account")?;
+        .ok_or("its service_account_impersonation_url contains no account")?;
     let account = unquote(account);
     let delegates = file["delegates"].as_array().into_iter().flatten();
     let delegates = delegates.filter_map(|name| name.as_str()?.rsplit('/').next());
@@ -136,13 +136,13 @@ fn of_json(file: &Value, source: &str, client: &Client) -> Result<Identity<Crede
     })
 }
 
-/// How the credentials in a file ask for tokens.
+/// The sender of a file's token requests.
 fn sender(file: &Value, client: &Client) -> Sender {
     let uri = file["token_uri"].as_str().unwrap_or(TOKEN_URI);
     Sender::new(client.clone()).moved(TOKEN_URI.to_owned(), uri.to_owned())
 }
 
-/// An external account with the format of its token, which is text where the file does not say.
+/// Adds the default format (text) of an external account's token.
 fn with_format(file: &Value) -> Value {
     let mut file = file.clone();
     if let Some(source) = file["credential_source"].as_object_mut() {
@@ -152,18 +152,18 @@ fn with_format(file: &Value) -> Value {
     file
 }
 
-/// The type of the credentials in a file, if all their parts are there.
+/// The type of the credentials in a file, if they are complete.
 fn kind_of(file: &Value) -> Result<&'static str, String> {
     let kind = file["type"].as_str().unwrap_or_default();
     let Some((kind, parts)) = TYPES.iter().find(|(name, _)| *name == kind) else {
         let names = TYPES.map(|(name, _)| name).join(", ");
         return Err(format!(
-            "credentials of type '{kind}' are not available; these are: {names}"
+            "credentials of type '{kind}' are not supported, only: {names}"
         ));
     };
     match parts.iter().find(|part| file[**part].is_null()) {
         Some(part) => Err(format!(
-            "a part of the credentials of type '{kind}' is missing: '{part}'"
+            "credentials of type '{kind}' need '{part}', which is missing"
         )),
         None => Ok(kind),
     }

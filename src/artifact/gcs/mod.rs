@@ -27,10 +27,10 @@ const NAME: &str = "Google Cloud Storage";
 const ENDPOINT: &str = "https://storage.googleapis.com";
 const LISTED: &str = "nextPageToken,prefixes,items(name,size,etag,generation,md5Hash,contentType,updated)";
 
-/// How often an upload is begun again whose session the service has forgotten.
+/// The most sessions for an upload if the service forgets them.
 const MOST_SESSIONS: usize = 3;
 
-/// The status by which the service says that it waits for more.
+/// The status for an incomplete upload.
 const GOES_ON: StatusCode = StatusCode::PERMANENT_REDIRECT;
 
 pub(in crate::artifact) struct Gcs {
@@ -42,7 +42,7 @@ pub(in crate::artifact) struct Gcs {
 }
 
 impl Gcs {
-    /// The place with what the environment says of the service. Nothing is sent.
+    /// The place, with the settings of the environment. This sends no requests.
     pub(in crate::artifact) fn open(bucket: &str, key: &str) -> Result<Box<dyn ArtifactRepository>> {
         let emulator = env_vars::non_empty(env_vars::STORAGE_EMULATOR_HOST);
         let is_emulator = emulator.is_some();
@@ -56,7 +56,7 @@ impl Gcs {
             let what = format!("{} '{endpoint}'", env_vars::STORAGE_EMULATOR_HOST);
             return Err(RepositoryError::settings(
                 what,
-                "it is no address such as http://host:9023",
+                "not an address such as http://HOST:9023",
             ));
         }
         let builder = services::Gcs::default()
@@ -79,7 +79,7 @@ impl Gcs {
             .await
     }
 
-    /// Puts a file in parts, of which the last one makes the object. From Google's pages on "Resumable uploads".
+    /// Uploads a file in parts; the last one creates the object. Source: Google's pages on "Resumable uploads".
     async fn put_in_parts(&self, key: &str, file: &SentFile) -> Result<()> {
         let put = || async {
             let session = self.begin(key, file).await?;
@@ -91,7 +91,7 @@ impl Gcs {
             .await
     }
 
-    /// The request that takes the file's parts.
+    /// Starts an upload and gives the request for its parts.
     async fn begin(&self, key: &str, file: &SentFile) -> Result<HttpRequest> {
         let [bucket, name] = [&self.bucket, key].map(quote_part);
         let path = format!("upload/storage/v1/b/{bucket}/o?uploadType=resumable&name={name}");
@@ -106,7 +106,7 @@ impl Gcs {
         session(&url, location.unwrap_or_default())
     }
 
-    /// Sends part after part, from where the service says that it goes on.
+    /// Sends the parts one after another, each from the offset that the service reports.
     async fn send_parts(&self, session: &HttpRequest, file: &SentFile) -> Result<()> {
         let mut sum = Sum::new(Algorithm::Crc32c);
         let read = parts(file, PART, Some(&mut sum));
@@ -117,7 +117,7 @@ impl Gcs {
             let sent = self.send_part(session, file, offset, &whole).await;
             let sent = match sent {
                 Err(problem) if problem.is_transient() => {
-                    tracing::debug!(problem = %problem, "a part was not taken");
+                    tracing::debug!(problem = %problem, "a part was refused");
                     tokio::time::sleep(left.next().ok_or(problem)?).await;
                     tried(|| self.send_part(session, file, file.length(), &whole)).await?
                 }
@@ -127,14 +127,14 @@ impl Gcs {
             if arrived > offset {
                 left = pauses().build();
             } else if left.next().is_none() {
-                return Err(strange("it takes no more of the file"));
+                return Err(strange("it does not accept the rest of the file"));
             }
             offset = arrived;
         }
     }
 
-    /// Sends the part that begins there; after the last one it is asked how far the upload is. Gives how many
-    /// bytes have arrived, or nothing if the object is there.
+    /// Sends the part from `start`; after the last part it asks for the state of the upload. Gives the number of
+    /// received bytes, or `None` if the object is complete.
     async fn send_part(
         &self,
         session: &HttpRequest,
@@ -153,7 +153,7 @@ impl Gcs {
         let request = session.clone().header("content-range", &range);
         let mut request = request.with(Content::bytes(bytes));
         if end == length {
-            // Until here nobody sees the object.
+            // Until now the object is not visible.
             file.check().map_err(RepositoryError::unreadable)?;
             request = request.header("x-goog-hash", &format!("crc32c={}", whole.to_base64()));
         }
@@ -161,14 +161,14 @@ impl Gcs {
         if status != GOES_ON {
             return check(&object, whole).map(|()| None);
         }
-        // `bytes=0-LAST`; none if nothing has arrived.
+        // `bytes=0-LAST`; missing if nothing has arrived.
         let Some(range) = text(&headers, RANGE.as_str()) else {
             return Ok(Some(0));
         };
         let last = range.rsplit('-').next().and_then(|last| last.parse::<u64>().ok());
         match last {
             Some(last) => Ok(Some(last.saturating_add(1))),
-            None => Err(strange(format_args!("the Range '{range}'"))),
+            None => Err(strange(format_args!("invalid Range '{range}'"))),
         }
     }
 }
@@ -192,7 +192,7 @@ impl ObjectService for Gcs {
         true
     }
 
-    /// The library puts parts by the XML interface only, which needs further rights and emulators do not have.
+    /// The library uploads parts only by the XML interface, which needs more permissions and which emulators lack.
     async fn put(&self, key: &str, file: &SentFile) -> Option<Result<()>> {
         if file.length() > PART {
             Some(self.put_in_parts(key, file).await)
@@ -215,7 +215,7 @@ impl Service for Gcs {
     async fn authorize(&self, request: &mut Request, _content: &Content) -> Result<()> {
         let url = request.url();
         if url.query().is_some_and(|query| query.contains("alt=media")) {
-            // Else it unpacks by itself what is packed there, and can then give neither ranges nor checksums.
+            // Otherwise it decompresses objects, and then supports neither ranges nor checksums.
             let packed = HeaderValue::from_static("gzip");
             request.headers_mut().insert(ACCEPT_ENCODING, packed);
         } else if request.method() == Method::GET && url.path().ends_with("/o") {
@@ -245,14 +245,14 @@ fn strange(reason: impl Display) -> RepositoryError {
     RepositoryError::strange(NAME, reason)
 }
 
-/// The request for the parts of an upload that the service at `url` has begun at this location. Who knows the
-/// location may write the object. If it is not the service's own, it does not get the service's credentials.
+/// The request for the parts of an upload that the service at `url` has started at this location. The location itself
+/// permits writing the object. On another server it must not get the service's credentials.
 fn session(url: &Url, location: &str) -> Result<HttpRequest> {
-    // What was to be sent by TLS is not sent without it.
+    // Never downgrade from HTTPS to HTTP.
     let is_safe = |to: &Url| matches!((url.scheme(), to.scheme()), ("http", "http") | (_, "https"));
     let address = url.join(location).ok().filter(|_| !location.is_empty());
     let Some(address) = address.filter(is_safe) else {
-        return Err(strange("no address for the file's parts"));
+        return Err(strange("no valid address for the file's parts"));
     };
     let is_trusted = may_see_credentials(url, &address);
     let mut request = HttpRequest::new(Method::PUT, address);
@@ -261,7 +261,7 @@ fn session(url: &Url, location: &str) -> Result<HttpRequest> {
     Ok(request)
 }
 
-/// Whether the object that the service describes is the file with this checksum.
+/// Checks that the described object has this checksum.
 fn check(object: &[u8], whole: &Checksum) -> Result<()> {
     let object: Value = serde_json::from_slice(object).map_err(|_| strange("no description of an object"))?;
     let arrived = object["crc32c"].as_str();

@@ -1,4 +1,4 @@
-//! `mlflow-artifacts:`: artifacts that a tracking server hands on.
+//! `mlflow-artifacts:`: artifacts behind a tracking server.
 
 mod presigned;
 mod signed_storage;
@@ -23,22 +23,22 @@ use crate::artifact::repository::{
 use crate::http::{Content, ServerAccess};
 use crate::python_paths::{quote, quote_part};
 
-/// Where the server has all that is about artifacts.
+/// The path of the server's artifact services.
 const SERVICES: &str = "/api/2.0/mlflow-artifacts/";
 
 const SERVICE: &str = "/api/2.0/mlflow-artifacts/artifacts";
 
 const SERVER_INFO: &str = "/api/3.0/mlflow/server-info";
 
-/// How long the server may take to say what it can do, which matters only after a failure.
+/// The timeout for the server's capabilities, which are requested only after a failure.
 const SERVER_INFO_PATIENCE: Duration = Duration::from_secs(3);
 
 pub(in crate::artifact) struct Artifacts {
     access: ServerAccess,
-    /// Below the root, without slashes at both ends.
+    /// The path below the root, without slashes at both ends.
     path: String,
     walk: Walk,
-    /// How artifacts are had from a server that passes none on itself.
+    /// The access to a server with signed addresses only.
     presigned: Presigned,
 }
 
@@ -50,7 +50,7 @@ struct ListArtifactsResponse {
 
 #[derive(Deserialize)]
 pub(super) struct FileInfo {
-    /// Relative to the listed directory.
+    /// The path relative to the listed directory.
     pub(super) path: String,
     #[serde(default)]
     pub(super) is_dir: bool,
@@ -59,8 +59,8 @@ pub(super) struct FileInfo {
 }
 
 impl Artifacts {
-    /// A place that an `mlflow-artifacts:` URI names: below the tracking server, or below the host that
-    /// it names itself. Another host gets no credentials: they are the tracking server's.
+    /// The place of an `mlflow-artifacts:` URI: on the tracking server, or on the host in the URI. Another host does
+    /// not get the tracking server's credentials.
     pub(in crate::artifact) fn new(mut access: ServerAccess, host: Option<&str>, path: &str) -> Self {
         if let Some(host) = host {
             let address = format!("{}://{host}{}", access.url.scheme(), access.url.path());
@@ -81,7 +81,7 @@ impl Artifacts {
         }
     }
 
-    /// The parts of a web address that is one of such a server's artifacts: the server and the path.
+    /// Splits the web address of a server's artifact into the server and the path.
     pub(in crate::artifact) fn split_url(url: &Url) -> Option<(Url, String)> {
         let (before, path) = url.path().split_once(SERVICE)?;
         if !path.is_empty() && !path.starts_with('/') {
@@ -94,7 +94,7 @@ impl Artifacts {
         Some((server, path))
     }
 
-    /// The address of one of the server's services for this artifact.
+    /// The address of a service for this artifact.
     pub(super) fn service_url(&self, service: &str, path: &str) -> Result<Url> {
         let path = quote(path);
         self.address(&format!("{SERVICES}{service}/{path}"))
@@ -111,13 +111,13 @@ impl Artifacts {
         request
     }
 
-    /// The whole path of what lies at a path below the place.
+    /// The full path of a path below the place.
     pub(super) fn below(&self, path: &str) -> String {
         format!("{}/{path}", self.path).trim_matches('/').to_owned()
     }
 
-    /// Whether a request failed because the server passes no artifacts on. A gateway may hide its reason,
-    /// and the connection may break while a large file is sent to it: then the server is asked.
+    /// Whether a request failed because the server has signed addresses only. If a gateway hides the reason, or the
+    /// connection fails during a large upload, this asks the server.
     async fn passes_nothing_on(&self, problem: &RepositoryError) -> bool {
         let may_be = matches!(
             problem,
@@ -139,12 +139,12 @@ impl Artifacts {
         let mut url = self.address(SERVICE)?;
         url.set_query(Some(&format!("path={}", quote_part(whole))));
         let request = self.request(Method::GET, url);
-        let answer: ListArtifactsResponse = request.json(self, "no list of artifacts").await?;
+        let answer: ListArtifactsResponse = request.json(self, "not a list of artifacts").await?;
         Ok(answer.files)
     }
 }
 
-/// Asks for the rest of an artifact, if it is still in the state that the header `condition` asks about.
+/// Requests the rest of an artifact, if it has not changed according to the header `condition`.
 pub(super) fn ranged(
     request: HttpRequest,
     object: &Object,
@@ -159,7 +159,7 @@ pub(super) fn ranged(
     }
 }
 
-/// The artifact in an answer, which may have its size from elsewhere.
+/// The artifact in a response. Its size may be known already.
 pub(super) fn body(store: &'static str, answer: Response, size: Option<u64>) -> Result<Body> {
     let start = start_of(store, &answer)?;
     let length = answer
@@ -182,7 +182,9 @@ impl ArtifactRepository for Artifacts {
             return Ok(StoredArtifact::Directory(listing));
         }
         if self.path.is_empty() {
-            return Err(RepositoryError::Missing("the server has no artifacts".to_owned()));
+            return Err(RepositoryError::Missing(
+                "the server has no artifact service".to_owned(),
+            ));
         }
         let mut object = Object {
             key: self.path.clone(),
@@ -191,10 +193,10 @@ impl ArtifactRepository for Artifacts {
         let url = self.service_url("artifacts", &object.key)?;
         match self.request(Method::HEAD, url).send(self).await {
             Ok(answer) => object.validator = strong_tag(answer.headers()),
-            // The answer to such a request has no body: another one says why.
+            // The response to a HEAD request has no body; another request gets the reason.
             Err(_) => {
                 let body = self.open(&object, None).await?;
-                // The storage's own tag lets a download that breaks off go on.
+                // With the storage's tag an interrupted download can continue.
                 if self.has_ranges() {
                     object.size = body.length;
                     object.validator = body.validator;
@@ -204,7 +206,7 @@ impl ArtifactRepository for Artifacts {
         Ok(StoredArtifact::File(object))
     }
 
-    /// A server gives one entry with the file's own name, or none, for a file.
+    /// For a file, a server lists one entry with its name, or none.
     async fn list_artifacts(&self, directory: &str) -> Result<Listing> {
         let whole = self.below(directory);
         let files = self.entries(&whole).await?;
@@ -253,7 +255,7 @@ impl ArtifactRepository for Artifacts {
             }
         }
         match self.put_presigned(path, file).await {
-            // All addresses were signed when the upload began: a new one gets new ones.
+            // All addresses were signed when the upload started, so restart it with new ones.
             Err(problem) if may_have_expired(&problem) => {
                 let _ = self.abort_upload().await;
                 self.put_presigned(path, file).await
@@ -267,12 +269,12 @@ impl ArtifactRepository for Artifacts {
     }
 
     fn has_ranges(&self) -> bool {
-        // A large one goes through the server's own disk: parts would make it read all of it often.
+        // The server copies a large artifact to its disk, and would do so for every part.
         self.presigned.is_needed()
     }
 
     fn has_parts(&self) -> bool {
-        // Nothing tells whether parts that are read at the same time belong to the same state.
+        // Parts that are read at the same time could belong to different versions.
         false
     }
 }
@@ -322,7 +324,7 @@ impl Service for Artifacts {
         if status == StatusCode::FORBIDDEN {
             self.presigned.learn(body);
         }
-        // The same request would be refused again.
+        // The same request would fail again.
         false
     }
 

@@ -1,8 +1,8 @@
-//! Artifacts of a tracking server that passes none on itself (`--artifacts-presigned-only`, from MLflow
-//! 3.18): it signs addresses in its storage, and clients read and write there without it.
+//! Artifacts of a tracking server with signed addresses only (`--artifacts-presigned-only`, from MLflow 3.18): it
+//! signs addresses in its storage, and clients use the storage directly.
 //!
-//! A signed address is a credential. No text holds more of one than its host, and the storage learns
-//! nothing of who asks the tracking server.
+//! A signed address is a credential. Messages contain only its host, and the storage does not get the credentials for
+//! the tracking server.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use crate::artifact::mlflow_artifacts::{Artifacts, FileInfo, body, ranged};
 use crate::artifact::repository::{Body, Object, locked, part_size};
 use crate::http::{Content, SentFile};
 
-/// No kind of storage takes more parts.
+/// No kind of storage accepts more parts.
 const MOST_PARTS: u64 = 10_000;
 
 #[derive(Deserialize)]
@@ -28,25 +28,25 @@ struct CreateMultipartUploadResponse {
 }
 
 impl Artifacts {
-    /// Begins to read an artifact from the storage.
+    /// Starts to read an artifact from the storage.
     pub(super) async fn open_presigned(&self, object: &Object, range: Option<&Range<u64>>) -> Result<Body> {
         let url = self.service_url("presigned", &object.key)?;
         let signed = self
             .request(Method::GET, url)
-            .json::<Signed>(self, "no signed address");
+            .json::<Signed>(self, "not a signed address");
         let signed = signed.await?;
         let request = ranged(signed.request(Method::GET)?, object, range, "if-match");
         body(STORAGE, self.presigned.send(request).await?, signed.file_size)
     }
 
-    /// Puts a file into the storage, at this whole path. It appears when all of its parts are there.
+    /// Uploads a file to this full path in the storage. It appears when all its parts are uploaded.
     pub(super) async fn put_presigned(&self, path: &str, file: &SentFile) -> Result<()> {
         let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
         let size = part_size(file.length(), MOST_PARTS);
-        // An empty file has a part too.
+        // An empty file has one part too.
         let count = file.length().div_ceil(size).max(1);
         let begin = self.upload_request("create", directory, &json!({ "path": name, "num_parts": count }))?;
-        let begun: CreateMultipartUploadResponse = begin.json(self, "no signed addresses").await?;
+        let begun: CreateMultipartUploadResponse = begin.json(self, "not signed addresses").await?;
         let mut upload = json!({ "path": name });
         if let Some(id) = begun.upload_id {
             upload["upload_id"] = id.into();
@@ -55,17 +55,17 @@ impl Artifacts {
         let mut signed = begun.credentials;
         signed.sort_by_key(|signed| signed.part_number);
         if signed.len() as u64 != count {
-            let reason = format!("{} signed addresses where {count} were asked for", signed.len());
+            let reason = format!("{} signed addresses instead of {count}", signed.len());
             return Err(RepositoryError::strange(NAME, reason));
         }
         upload["parts"] = self.presigned.send_parts(signed, file, size).await?.into();
-        // Until here nobody sees the file.
+        // Until now the file is not visible.
         file.check().map_err(RepositoryError::unreadable)?;
         let complete = &self.upload_request("complete", directory, &upload)?;
         let was_unclear = &AtomicBool::new(false);
         tried(|| async move {
             match complete.text_once(self).await {
-                // An earlier try may have done it, of which the answer was lost.
+                // An earlier attempt may have succeeded, with a lost response.
                 Err(_)
                     if was_unclear.swap(true, Ordering::Relaxed)
                         && self.is_there(directory, name, file.length()).await =>
@@ -94,7 +94,7 @@ impl Artifacts {
         Ok(request.with(Content::bytes(about.to_string())))
     }
 
-    /// Removes the parts of an upload that has not ended.
+    /// Removes the parts of an incomplete upload.
     pub(super) async fn abort_unfinished(&self) -> Result<()> {
         let Some((directory, upload)) = locked(&self.presigned.unfinished).take() else {
             return Ok(());

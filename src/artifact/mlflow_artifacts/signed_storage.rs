@@ -1,5 +1,4 @@
-//! The storage that a tracking server signs addresses in, and what is known of the server's way to hand them
-//! out.
+//! The storage behind a tracking server with signed addresses.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -25,23 +24,22 @@ use crate::http::{self, Content, SentFile, Verification};
 
 pub(super) const NAME: &str = "the tracking server";
 
-/// What is known of a server's way to hand out artifacts.
+/// Whether a server uses signed addresses, and the unfinished upload.
 #[derive(Default)]
 pub(super) struct Presigned {
     is_needed: AtomicBool,
     storage: OnceCell<Storage>,
-    /// The directory of an upload that has begun and not ended, and what the server knows the upload by. Its
-    /// parts cost money until it ends.
+    /// The directory and the identification of an unfinished upload. Its parts cost money until they are removed.
     pub(super) unfinished: Mutex<Option<(String, Value)>>,
 }
 
 impl Presigned {
-    /// Whether the server is known to pass nothing on.
+    /// Whether the server is known to have signed addresses only.
     pub(super) fn is_needed(&self) -> bool {
         self.is_needed.load(Ordering::Relaxed)
     }
 
-    /// Takes in what the server says of itself, in a refusal or where it was asked.
+    /// Reads the server's capabilities, from a refusal or from its own service for them.
     pub(super) fn learn(&self, answer: &str) {
         let answer: Value = serde_json::from_str(answer).unwrap_or_default();
         if answer["artifacts_presigned_only"] == true {
@@ -61,7 +59,7 @@ impl Presigned {
         })
     }
 
-    /// Sends all parts of a file, each to its own address. Gives what the server is to be told of them.
+    /// Sends all parts of a file, each to its address. Gives the parts' description for the server.
     pub(super) async fn send_parts(
         &self,
         signed: Vec<Signed>,
@@ -78,7 +76,7 @@ impl Presigned {
             .map_ok(|(bytes, signed)| async move {
                 let request = signed.request(Method::PUT)?.with(Content::bytes(bytes));
                 let answer = self.send(request).await?;
-                // Not every storage tells its parts apart by tags.
+                // Not every storage has tags for parts.
                 let tag = text(answer.headers(), "etag").unwrap_or_default();
                 let number = signed.part_number.unwrap_or(1);
                 Ok(json!({ "part_number": number, "etag": tag, "url": signed.url }))
@@ -89,16 +87,16 @@ impl Presigned {
     }
 }
 
-/// An address to read from or to write to, good for a time.
+/// A temporary address for reading or writing.
 #[derive(Deserialize)]
 pub(super) struct Signed {
     url: String,
-    /// What must go with the request.
+    /// The headers that the request needs.
     headers: Option<HashMap<String, String>>,
-    /// Of an artifact that is there.
+    /// The size of an existing artifact.
     #[serde(default, deserialize_with = "size")]
     pub(super) file_size: Option<u64>,
-    /// Of an upload, from 1.
+    /// The part of an upload, from 1.
     pub(super) part_number: Option<u64>,
 }
 
@@ -108,11 +106,11 @@ impl Signed {
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let mut request = HttpRequest::new(
             method,
-            url.ok_or_else(|| RepositoryError::strange(NAME, "a signed address that is none"))?,
+            url.ok_or_else(|| RepositoryError::strange(NAME, "an invalid signed address"))?,
         );
         if let Some(headers) = &self.headers {
             request.headers = HeaderMap::try_from(headers)
-                .map_err(|_| RepositoryError::strange(NAME, "a header for the storage that is none"))?;
+                .map_err(|_| RepositoryError::strange(NAME, "an invalid header for the storage"))?;
         }
         for value in request.headers.values_mut() {
             value.set_sensitive(true);
@@ -121,13 +119,13 @@ impl Signed {
     }
 }
 
-/// A file's size, which some servers write as text.
+/// A file's size, which some servers send as text.
 pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let value = Value::deserialize(deserializer)?;
     Ok(value.as_u64().or_else(|| value.as_str()?.parse().ok()))
 }
 
-/// Whether the storage takes the address for one that is no longer good: it is asked for anew.
+/// Whether the signed address may have expired, so that a new one may help.
 pub(super) fn may_have_expired(problem: &RepositoryError) -> bool {
     matches!(
         problem,
@@ -139,8 +137,8 @@ pub(super) fn may_have_expired(problem: &RepositoryError) -> bool {
     )
 }
 
-/// What signed addresses lead to. It has a client of its own: that of the tracking server may show a
-/// certificate, or trust any server.
+/// The storage of signed addresses. It has a separate client, because the tracking server's may send a client
+/// certificate or trust any server.
 struct Storage(Client);
 
 impl Storage {
@@ -164,9 +162,9 @@ impl Service for Storage {
         &self.0
     }
 
-    // No request is authorized: the address itself says who may.
+    // Requests need no credentials, because the address is signed.
     async fn asker(&self) -> String {
-        "an address that the tracking server signed".to_owned()
+        "an address signed by the tracking server".to_owned()
     }
 
     fn said(&self, body: &str) -> Option<String> {

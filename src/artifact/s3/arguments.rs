@@ -1,4 +1,4 @@
-//! `MLFLOW_S3_UPLOAD_EXTRA_ARGS`, which is JSON with the names of Amazon's Python library.
+//! `MLFLOW_S3_UPLOAD_EXTRA_ARGS`: JSON with the argument names of Amazon's Python library.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use crate::artifact::checksum::{Algorithm, Checksum};
 use crate::artifact::error::{RepositoryError, Result};
 use crate::env_vars;
 
-/// The requests of S3 by what sets them apart.
+/// The kinds of S3 requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     List,
@@ -41,15 +41,15 @@ impl Operation {
 
 const PAYER: &str = "x-amz-request-payer";
 const OWNER: &str = "x-amz-expected-bucket-owner";
-/// The headers with a key that only the customer has begin so.
+/// The prefix of headers with a customer-provided key.
 const CUSTOMER_KEY: &str = "x-amz-server-side-encryption-customer-";
 
-/// The headers that requests get by this variable and by that with the bucket's owner.
+/// The headers from this variable, and from the variable with the bucket's owner.
 #[derive(Default)]
 pub(super) struct ExtraArguments {
     headers: HeaderMap,
     owner: Option<HeaderValue>,
-    /// The argument that is not supported, so that nothing can be put.
+    /// An unsupported argument, which prevents uploads.
     unsupported: Option<String>,
 }
 
@@ -68,7 +68,7 @@ impl ExtraArguments {
         };
         let mut arguments: Map<String, Value> =
             serde_json::from_str(&text).map_err(|error| RepositoryError::settings(name, error))?;
-        // The service wants the key encoded and summed up, which Amazon's library does for its caller.
+        // The service requires the encoded key and its MD5, which Amazon's library adds for its caller.
         if let Some(Value::String(key)) = arguments.get("SSECustomerKey")
             && !arguments.contains_key("SSECustomerKeyMD5")
         {
@@ -101,7 +101,7 @@ impl ExtraArguments {
         let text = value.as_str().map(HeaderValue::try_from);
         let (Ok(name), Some(Ok(mut text))) = (name, text) else {
             return Err(format!(
-                "the value of '{argument}' is not a text that a header can carry"
+                "the value of '{argument}' is not text that is valid in a header"
             ));
         };
         text.set_sensitive(header.starts_with(CUSTOMER_KEY));
@@ -135,7 +135,7 @@ impl ExtraArguments {
     }
 }
 
-/// The header for an argument that is a text.
+/// The header for a text argument.
 fn header_of(argument: &str) -> Option<&'static str> {
     Some(match argument {
         "ACL" => "x-amz-acl",

@@ -1,4 +1,4 @@
-//! `s3://`: Amazon's S3, and what speaks its language (`r2://`, `b2://`).
+//! `s3://`: Amazon S3, and compatible services (`r2://`, `b2://`).
 
 mod arguments;
 mod service;
@@ -25,12 +25,12 @@ use crate::python_paths::quote_part;
 
 const NAME: &str = "S3";
 
-/// The library's requests go to this bucket at this address, which they are given the real ones for: it
-/// would tear a bucket's name out of an address that begins with it, and knows one region only.
+/// The library builds requests for this address, which are then given the real one. By itself it would mistake the
+/// beginning of some addresses for the bucket, and it supports only one region.
 const NOMINAL_ENDPOINT: &str = "https://s3.invalid";
 const NOMINAL_BUCKET: &str = "bucket";
 
-/// An object, or the beginning of the names of many.
+/// An object, or a prefix of names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::artifact) struct S3Uri {
     pub(in crate::artifact) bucket: String,
@@ -38,20 +38,20 @@ pub(in crate::artifact) struct S3Uri {
     server: Option<Server>,
 }
 
-/// A service that the URI names.
+/// A service in the URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Server {
     url: Url,
-    /// Whether a bucket is a part of the host's name.
+    /// Whether the bucket is part of the host name.
     is_virtual: bool,
     region: Option<String>,
 }
 
 impl S3Uri {
-    /// Reads what stands after the scheme: `//bucket/key`, or `//bucket@host/key` for `r2` and `b2`. A
-    /// query is no part of the key, as in MLflow.
+    /// Reads the part after the scheme: `//bucket/key`, or `//bucket@host/key` for `r2` and `b2`. As in MLflow, a
+    /// query is not part of the key.
     pub(in crate::artifact) fn parse(scheme: &str, rest: &str) -> Result<Self, String> {
-        // What follows a number sign is no query.
+        // There is no query after a `#`.
         let rest = match rest.find(['?', '#']) {
             Some(at) if rest[at..].starts_with('?') => &rest[..at],
             _ => rest,
@@ -64,14 +64,14 @@ impl S3Uri {
                 let server = server.ok_or_else(|| format!("'{host}' is not a valid host"))?;
                 (bucket, Some(server))
             }
-            ("r2" | "b2", _) => return Err(format!("it must be {scheme}://<bucket>@<host>/<path>")),
+            ("r2" | "b2", _) => return Err(format!("write {scheme}://BUCKET@HOST/PATH")),
             _ => (authority, None),
         };
         if bucket.is_empty() {
-            return Err("it names no bucket".to_owned());
+            return Err("it contains no bucket".to_owned());
         }
         if bucket.contains(['@', ':']) {
-            return Err("credentials cannot stand in it".to_owned());
+            return Err("it must not contain credentials".to_owned());
         }
         Ok(Self {
             bucket: bucket.to_owned(),
@@ -102,24 +102,24 @@ impl Server {
 pub(in crate::artifact) struct S3 {
     client: Client,
     provider: CredentialsProvider,
-    /// Why requests go without credentials, if they do.
+    /// Why requests have no credentials, if they have none.
     without: Mutex<Option<String>>,
-    /// Learned from the first refusal if the bucket is elsewhere.
+    /// The region; corrected by the first refusal if the bucket is in another one.
     region: Mutex<String>,
-    /// The address of another service than Amazon's own.
+    /// The address of another service than Amazon's.
     endpoint: Option<Url>,
-    /// Whether the bucket is a part of the host's name.
+    /// Whether the bucket is part of the host name.
     is_virtual: bool,
     bucket: String,
     arguments: ExtraArguments,
-    /// The checksum of the object that was described last.
+    /// The checksum of the last described object.
     described: Mutex<Option<Checksum>>,
-    /// How many bytes of the present upload the service has.
+    /// The bytes of the current upload that the service has received.
     sent: Mutex<u64>,
 }
 
 impl S3 {
-    /// The place with what the environment says of the service. Nothing is sent.
+    /// The place, with the settings of the environment. This sends no requests.
     pub(in crate::artifact) fn open(place: &S3Uri) -> Result<Box<dyn ArtifactRepository>> {
         let variable = &env_vars::non_empty;
         let settings = AwsSettings::read(variable)?;
@@ -206,7 +206,7 @@ impl ObjectService for S3 {
     }
 }
 
-/// The address that the settings name instead of Amazon's own.
+/// The address in the settings instead of Amazon's.
 fn endpoint(settings: &AwsSettings) -> Result<Option<Url>> {
     let own = env_vars::non_empty(env_vars::MLFLOW_S3_ENDPOINT_URL);
     let (name, address) = match (&own, settings.endpoint_url("s3")) {
@@ -217,11 +217,11 @@ fn endpoint(settings: &AwsSettings) -> Result<Option<Url>> {
     let url = Url::parse(address).ok().filter(Url::has_host);
     url.map(Some).ok_or_else(|| {
         let what = format!("{name} '{}'", crate::redact::without_credentials(address));
-        RepositoryError::settings(what, "it is not a URL such as https://host:9000")
+        RepositoryError::settings(what, "not a URL such as https://HOST:9000")
     })
 }
 
-/// Whether a bucket's name can be the first part of a host's: a certificate covers no further dots.
+/// Whether a bucket can be the first part of a host name. It must not contain dots, which certificates do not cover.
 fn can_be_host(bucket: &str) -> bool {
     let is_plain = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-';
     (3..=63).contains(&bucket.len())
@@ -230,7 +230,7 @@ fn can_be_host(bucket: &str) -> bool {
         && !bucket.ends_with('-')
 }
 
-/// Whether `MLFLOW_S3_IGNORE_TLS` says that no certificate is to be checked.
+/// Whether `MLFLOW_S3_IGNORE_TLS` disables the check of certificates.
 pub(super) fn ignores_tls() -> bool {
     env_vars::non_empty(env_vars::MLFLOW_S3_IGNORE_TLS)
         .is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"))
@@ -240,7 +240,7 @@ fn strange(reason: impl Display) -> RepositoryError {
     RepositoryError::strange(NAME, reason)
 }
 
-/// The checksum of a whole object: one that its writer chose, else the MD5 in its entity tag.
+/// The checksum of a whole object: the writer's choice, otherwise the MD5 in its entity tag.
 pub(super) fn checksum(headers: &HeaderMap) -> Option<Checksum> {
     [
         ("x-amz-checksum-crc64nvme", Algorithm::Crc64Nvme),
@@ -251,7 +251,7 @@ pub(super) fn checksum(headers: &HeaderMap) -> Option<Checksum> {
     ]
     .into_iter()
     .find_map(|(name, algorithm)| Checksum::from_base64(algorithm, text(headers, name)?))
-    // Of an object in parts the value may be that of the parts' checksums.
+    // For an object in parts the value may be a checksum of the parts' checksums.
     .filter(|_| {
         let is_whole = text(headers, "x-amz-checksum-type") == Some("FULL_OBJECT");
         is_whole || !text(headers, "etag").is_some_and(|tag| tag.contains('-'))
@@ -259,7 +259,7 @@ pub(super) fn checksum(headers: &HeaderMap) -> Option<Checksum> {
     .or_else(|| md5_of_tag(headers, text(headers, "etag")?))
 }
 
-/// The tag of an object that was written at once is its MD5, unless Amazon's key service encrypts it.
+/// The tag of an object uploaded in one request is its MD5, unless Amazon's key service encrypts it.
 pub(super) fn md5_of_tag(headers: &HeaderMap, tag: &str) -> Option<Checksum> {
     let encryption = text(headers, "x-amz-server-side-encryption");
     let is_other = encryption.is_some_and(|encryption| encryption.starts_with("aws:kms"))

@@ -1,5 +1,4 @@
-//! How S3 is asked and what it answers: signatures, refusals and what they teach, and what the library leaves
-//! out.
+//! Requests to S3: signatures, refusals, and features that the library lacks.
 
 use std::mem;
 
@@ -19,7 +18,7 @@ use crate::artifact::s3::{NAME, NOMINAL_BUCKET, S3, checksum, strange};
 use crate::aws::{AwsError, Payload, element, refusal};
 use crate::http::Content;
 
-/// What the library leaves as it is in a query, and a signed request must not.
+/// Characters that the library does not encode in a query, but that must be encoded in a signed request.
 const UNENCODED: &AsciiSet = &CONTROLS
     .add(b'/')
     .add(b'!')
@@ -58,14 +57,14 @@ impl Service for S3 {
         }
         let credentials = match self.provider.credentials().await {
             Ok(credentials) => credentials,
-            // Some buckets are open to everybody.
+            // Some buckets are public.
             Err(error @ AwsError::NotFound { .. }) => {
                 *locked(&self.without) = Some(error.to_string());
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
         };
-        // Over plain HTTP only a signature keeps the body as it is.
+        // Over plain HTTP only a signature protects the body.
         let payload = if url.scheme() == "http" || content.length() == 0 {
             Payload::Bytes(&content.head)
         } else {
@@ -116,7 +115,7 @@ impl Service for S3 {
                 return None;
             }
             Operation::Complete => self.complete(request).await,
-            // Some services say no more than that all is well.
+            // Some services send only a status of success.
             Operation::Abort => {
                 let answer = request.clone().whole(self).await;
                 answer.map(|(_, headers, body)| (StatusCode::NO_CONTENT, headers, body))
@@ -127,9 +126,9 @@ impl Service for S3 {
 }
 
 impl S3 {
-    /// The real address of a request of the library.
+    /// The real address for a request of the library.
     fn real_address(&self, url: &Url) -> Url {
-        // Regions that make no address were refused.
+        // Invalid regions have been refused before.
         let Ok(mut real) = self.base() else {
             return url.clone();
         };
@@ -142,7 +141,7 @@ impl S3 {
         real
     }
 
-    /// A listing, in which names are encoded on their way: XML cannot carry all of them.
+    /// A listing with encoded names, because XML does not support all characters.
     async fn list(&self, request: &HttpRequest) -> Result<Whole> {
         let mut request = request.clone();
         request.url.query_pairs_mut().append_pair("encoding-type", "url");
@@ -151,8 +150,7 @@ impl S3 {
         Ok((status, headers, plain.into()))
     }
 
-    /// What the service says of an object. It says nothing else in a refusal of this request, so that the
-    /// object's first byte is asked for then.
+    /// Describes an object. A refusal of this request has no message, so this then requests the object's first byte.
     async fn describe(&self, request: &HttpRequest) -> Result<Whole> {
         let described = request.clone().whole(self).await;
         match &described {
@@ -166,8 +164,7 @@ impl S3 {
         described
     }
 
-    /// Makes the object of an upload's parts: the service may fail after it has said that all is well, and
-    /// an answer may be lost.
+    /// Completes an upload in parts: the service may fail after a status of success, and a response may be lost.
     async fn complete(&self, request: &HttpRequest) -> Result<Whole> {
         let mut request = request.clone();
         let list = String::from_utf8_lossy(&request.content.head);
@@ -193,7 +190,7 @@ impl S3 {
                 }
                 Err(problem) => problem,
             };
-            // The answer to an earlier try may have been lost.
+            // The response to an earlier attempt may have been lost.
             match problem {
                 RepositoryError::Missing(_) if self.is_there(&request, count, length).await => {
                     let done = Bytes::from_static(b"<CompleteMultipartUploadResult/>");
@@ -205,19 +202,19 @@ impl S3 {
         .await
     }
 
-    /// A refusal in an answer whose status says that all is well.
+    /// A refusal in a response with a status of success.
     async fn late_refusal(&self, answer: &str) -> RepositoryError {
         let status = match element(answer, "Code").as_deref() {
             Some("InternalError") => 500,
             Some("SlowDown" | "ServiceUnavailable") => 503,
             Some("RequestTimeout") => 408,
             Some(_) => 200,
-            None => return strange("it does not say that the parts became an object"),
+            None => return strange("no confirmation that the parts became an object"),
         };
         RepositoryError::refused(NAME, status, refusal(answer), self.asker().await)
     }
 
-    /// Whether the object is the one of the upload's parts.
+    /// Whether the object consists of the upload's parts.
     async fn is_there(&self, complete: &HttpRequest, count: usize, length: u64) -> bool {
         let mut url = complete.url.clone();
         url.set_query(None);
@@ -230,8 +227,8 @@ impl S3 {
     }
 }
 
-/// A listing in which the names stand as they are: most services encode them on their way, since XML cannot
-/// carry all of them. White space is written so that no reader drops it.
+/// Decodes the names in a listing, which most services encode because XML does not support all characters. White space
+/// is escaped, so that no reader drops it.
 pub(super) fn plain_names(listing: &str) -> String {
     let is_encoded = listing.contains("<EncodingType>url</EncodingType>");
     let mut parts = listing.split("<Key>");

@@ -1,8 +1,7 @@
-//! Whether a working tree holds what its commit says.
+//! Whether a working tree differs from its commit.
 //!
-//! As Git itself does, a file whose size and times are those that the index remembers is taken for
-//! unchanged; only of the others the content is read. libgit2's own comparison is left to those: it looks
-//! at all files one after the other, several times.
+//! Like Git, it takes a file as unchanged if the index has its size and times, and reads only the others. libgit2
+//! compares just those, because it checks all files one after another, several times.
 
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};
@@ -15,44 +14,44 @@ use git2::{DiffOptions, Index, IndexEntry};
 
 use super::repository::{Repository, holds_tracked};
 
-/// How many files one thread looks at, at least.
+/// The least number of files for each thread.
 const FILES_PER_THREAD: usize = 2000;
-/// More threads than this do not make a disk faster.
+/// More threads do not make a disk faster.
 const MOST_THREADS: usize = 4;
-/// So many files whose content must be read are compared with all others in one go.
+/// From this number of files to read on, one comparison of the whole tree is faster.
 const MANY_FILES: usize = 1000;
-/// The kinds of index entries: what pins a submodule, a symbolic link.
+/// The modes of index entries for submodules and symbolic links.
 pub(super) const GITLINK: u32 = 0o160_000;
 const LINK: u32 = 0o120_000;
-/// The bits of a mode that say which kind of file it is.
+/// The bits of a mode with the type of the file.
 const KIND: u32 = 0o170_000;
-/// Flags of index entries: never look at the file; it is left out on purpose; it is to be added.
+/// Flags of index entries: assume unchanged, skip in the working tree (sparse checkout), to be added.
 const ASSUME_VALID: u16 = 1 << 15;
 const SKIP_WORKTREE: u16 = 1 << 14;
 const INTENT_TO_ADD: u16 = 1 << 13;
 
-/// How the files of a project stand to the commit that they belong to.
+/// Whether a project's files differ from the checked-out commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TreeState {
     Clean,
-    /// A file differs: this one, relative to the top of the working tree, and maybe others.
+    /// At least one file differs.
     Changed {
         path: String,
     },
-    /// A file in the project's directory is neither tracked nor ignored: this one, and maybe others.
+    /// At least one file in the project's directory is neither tracked nor ignored.
     Untracked {
-        /// The file, or the directory of such files.
+        /// The file, or a directory of such files.
         path: String,
     },
-    /// There is no commit, or Git's data cannot be read.
+    /// There is no commit, or Git's data is unreadable.
     Unknown,
 }
 
 impl Repository {
-    /// Compares the working tree with the commit that is checked out. Tracked files count wherever they
-    /// are: a project may read what lies above it. Untracked ones count in the project's directory, but
-    /// for what Git ignores, what Python compiles, and what is at or below one of `no_part` or begins
-    /// with its name: the tracking store's own files.
+    /// Compares the working tree with the checked-out commit. Tracked files count everywhere, because a project may
+    /// read files above its directory. Untracked files count only in the project's directory, except for ignored
+    /// files, Python's compiled files, and the tracking store's files: everything at or below a path of `no_part`,
+    /// or beside it with a name that begins with its name.
     pub(crate) fn tree_state(&self, directory: &Path, no_part: &[PathBuf]) -> TreeState {
         self.compare(directory, no_part).unwrap_or_else(|error| {
             tracing::debug!(%error, "the state of the working tree");
@@ -88,7 +87,7 @@ impl Repository {
     }
 }
 
-/// The tracked files that are not obviously unchanged.
+/// The tracked files that may have changed.
 fn suspects<'a>(root: &Path, index: &Index, entries: &'a [IndexEntry]) -> Vec<&'a [u8]> {
     let index_time = index.path().and_then(|path| fs::metadata(path).ok());
     let index_time = index_time.map_or((i64::MAX, 0), |metadata| {
@@ -116,7 +115,7 @@ fn suspects<'a>(root: &Path, index: &Index, entries: &'a [IndexEntry]) -> Vec<&'
     })
 }
 
-/// Whether the file is as the index remembers it, by what the system says without opening it.
+/// Whether the file's size, times and mode are those in the index.
 fn is_unchanged(root: &Path, entry: &IndexEntry, index_time: (i64, i64)) -> bool {
     if entry.flags & ASSUME_VALID != 0 || entry.flags_extended & SKIP_WORKTREE != 0 {
         return true;
@@ -127,23 +126,23 @@ fn is_unchanged(root: &Path, entry: &IndexEntry, index_time: (i64, i64)) -> bool
     let Ok(metadata) = fs::symlink_metadata(root.join(OsStr::from_bytes(&entry.path))) else {
         return false;
     };
-    // A file that was changed in the moment in which the index was written may look unchanged.
+    // A file that was changed at the very time of the index may look unchanged.
     let time = (metadata.mtime(), metadata.mtime_nsec());
     time < index_time
         && mode_of(&metadata) == entry.mode
-        // The index keeps 32 bits of these.
+        // The index keeps only 32 bits of these.
         && metadata.size() as u32 == entry.file_size
         && is_time(entry.mtime, time)
         && is_time(entry.ctime, (metadata.ctime(), metadata.ctime_nsec()))
 }
 
-/// Some programs do not keep fractions of seconds.
+/// Compares times; some programs drop the fraction of a second.
 fn is_time(remembered: git2::IndexTime, time: (i64, i64)) -> bool {
     remembered.seconds() == time.0 as i32
         && (remembered.nanoseconds() == 0 || i64::from(remembered.nanoseconds()) == time.1)
 }
 
-/// The mode that Git keeps of a file.
+/// The mode that Git records for a file.
 fn mode_of(metadata: &Metadata) -> u32 {
     match metadata.mode() & KIND {
         LINK => LINK,
@@ -152,7 +151,7 @@ fn mode_of(metadata: &Metadata) -> u32 {
     }
 }
 
-/// The first of these files whose content is not that of the index.
+/// The first of these files whose content differs from the index.
 fn first_changed(
     repository: &git2::Repository,
     index: &Index,
@@ -178,7 +177,7 @@ fn first_path(diff: &git2::Diff<'_>) -> Option<String> {
     Some(String::from_utf8_lossy(path).into_owned())
 }
 
-/// The search for files that Git does not know.
+/// The search for untracked files.
 struct Untracked<'a> {
     repository: &'a git2::Repository,
     root: &'a Path,
@@ -187,10 +186,9 @@ struct Untracked<'a> {
 }
 
 impl Untracked<'_> {
-    /// The first file below a directory, itself relative to the root, that counts as untracked; of a
-    /// directory that holds nothing else the directory.
+    /// The first untracked file below a directory (relative to the root), or the directory if nothing in it is tracked.
     fn first_below(&self, directory: &Path) -> Option<PathBuf> {
-        // A directory that cannot be read holds nothing that the project could read.
+        // The project cannot read an unreadable directory either.
         let mut entries: Vec<_> = fs::read_dir(directory).ok()?.flatten().collect();
         entries.sort_by_key(fs::DirEntry::file_name);
         entries.iter().find_map(|entry| {
@@ -209,11 +207,11 @@ impl Untracked<'_> {
         })
     }
 
-    /// Whether something that is not tracked may belong to the project.
+    /// Whether an untracked file may belong to the project.
     fn counts(&self, path: &Path) -> bool {
         let name = path.file_name().unwrap_or_default();
         let is_own = |own: &PathBuf| {
-            // SQLite's journals have the database's name and something after it.
+            // SQLite names its journals after the database, with a suffix.
             path.parent() == own.parent()
                 && own
                     .file_name()

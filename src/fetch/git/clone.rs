@@ -1,7 +1,7 @@
-//! From a repository elsewhere to a directory with its files at one commit, by the `git` program.
+//! Fetches a repository's files at one commit into a directory with the `git` program.
 //!
-//! The usual ways take one connection: a clone of the default branch, a fetch of a branch, a tag or a commit
-//! by the name that was given. What these cannot answer takes a look at the list of all names.
+//! Usually one connection is enough: clone the default branch, or fetch a branch, tag or commit by its name. Only if
+//! that fails, the list of all names is read.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,15 +16,15 @@ use crate::events::Progress;
 use crate::fetch::FetchError;
 use crate::fetch::error::FetchErrorKind;
 
-/// What only patterns and other expressions of Git have, and no name.
+/// Characters of Git's patterns and expressions that are invalid in names.
 const NOT_IN_NAMES: &[char] = &['+', ':', '^', '~', '?', '*', '[', '\\', '@'];
 
 pub(super) struct Cloned {
-    /// The commit whose files are there.
+    /// The checked-out commit.
     pub(super) commit: String,
-    /// The version, if it is a branch's name and no tag's that is preferred.
+    /// The version, if it is the name of a branch and not also of a tag.
     pub(super) branch: Option<String>,
-    /// The directory of the page.
+    /// The directory in the address of a web page.
     pub(super) subdirectory: Option<String>,
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn clone(
     parts::complete(&git, remote.is_local()).await?;
     let commit = match choice.branch() {
         Some(_) => choice.hash.clone(),
-        // The hash may be that of a tag's own object.
+        // The hash may be that of an annotated tag instead of a commit.
         None => git.run(["rev-parse", "--verify", "HEAD"]).await?,
     };
     Ok(Cloned {
@@ -53,7 +53,7 @@ pub(super) async fn clone(
 }
 
 impl Git<'_> {
-    /// Brings the objects; gives what to check out, and the directory of a page.
+    /// Fetches the objects. Gives what to check out, and the directory in the address of a web page.
     async fn bring(&self, wanted: &Wanted) -> Result<(Choice, Option<String>), FetchError> {
         let quick = match wanted.version.as_deref().filter(|version| *version != "HEAD") {
             _ if wanted.tree.is_some() && !self.remote.is_local() => Ok(None),
@@ -65,7 +65,7 @@ impl Git<'_> {
             Ok(Some(choice)) => return Ok((choice, None)),
             Ok(None) => {}
             Err(problem) if problem.kind == FetchErrorKind::Final => return Err(problem),
-            // The list of names tells what is wrong, or the way around it.
+            // The list of names shows the cause, or another way.
             Err(problem) => tracing::debug!(%problem, "the quick way to fetch"),
         }
         let references = self.references().await?;
@@ -73,8 +73,8 @@ impl Git<'_> {
         Ok((self.bring_choice(choice, &references).await?, subdirectory))
     }
 
-    /// Clones the default branch without writing its files; all of a repository on this machine, whose
-    /// objects are lent. Nothing if there is no such branch.
+    /// Clones the default branch without writing its files. A local repository is cloned completely, since its objects
+    /// are only linked. Gives `None` if there is no default branch.
     async fn clone_default(&self) -> Result<Option<Choice>, FetchError> {
         let mut arguments = vec![
             "clone",
@@ -103,7 +103,7 @@ impl Git<'_> {
         }))
     }
 
-    /// Fetches what has this name, or this whole hash; nothing if only the list can tell.
+    /// Fetches a version by its name or full hash. Gives `None` if that needs the list of names.
     async fn fetch_by_name(&self, version: &str) -> Result<Option<Choice>, FetchError> {
         let is_commit = is_whole_hash(version);
         if version.contains(NOT_IN_NAMES) || (is_hash(version) && !is_commit) {
@@ -117,7 +117,7 @@ impl Git<'_> {
         Ok(fetched.filter(|choice| choice.name.is_some() || is_commit))
     }
 
-    /// Fetches what the list of names led to; of the beginning of a hash all commits, to find the one.
+    /// Fetches a version that was found in the list of names. For an abbreviated hash it fetches all commits.
     async fn bring_choice(&self, choice: Choice, references: &References) -> Result<Choice, FetchError> {
         let is_whole = is_whole_hash(&choice.hash);
         let is_here = self.remote.is_local() && (!is_whole || self.find(&choice.hash).await.is_ok());
@@ -143,7 +143,7 @@ impl Git<'_> {
         }
     }
 
-    /// The commit that is here under this hash, that of a tag's own object, or the beginning of one.
+    /// The fetched commit of this hash, which may be abbreviated or that of an annotated tag.
     async fn find(&self, hash: &str) -> Result<String, FetchError> {
         let commit = format!("{hash}^{{commit}}");
         self.run(["rev-parse", "--verify", &commit]).await
@@ -157,7 +157,7 @@ impl Git<'_> {
         let list = list.into_iter().chain([self.remote.location.as_os_str()]);
         let listing = self.talk(list.clone()).await?;
         if listing.is_empty() && self.remote.url().starts_with("http") {
-            // For `git` any page is an empty repository. A server of Git talks in packets.
+            // `git` takes any web page for an empty repository. Only a Git server sends packets.
             let packets = self.directory.join("packets");
             let mut tracing = self.clone();
             tracing
@@ -171,7 +171,7 @@ impl Git<'_> {
         Ok(References::from_listing(&listing))
     }
 
-    /// Makes an empty repository whose first remote is where it comes from.
+    /// Creates an empty repository with the remote `origin`.
     async fn init(&self, is_sha256: bool) -> Result<(), FetchError> {
         self.clear();
         let mut arguments = vec!["init", "--quiet", "--template="];
@@ -184,7 +184,7 @@ impl Git<'_> {
         self.run(add).await.map(drop)
     }
 
-    /// Removes what another try has left. What stays is told of by what Git cannot do then.
+    /// Removes the files of an earlier attempt. If any remain, the next command reports it.
     fn clear(&self) {
         let _ = fs::remove_dir_all(self.directory.join(".git"));
     }
@@ -199,12 +199,12 @@ impl Git<'_> {
         self.talk(arguments).await.map(drop)
     }
 
-    /// What the last fetch brought, as Git wrote it down.
+    /// What the last fetch brought, from Git's `FETCH_HEAD`.
     fn fetched(&self) -> Option<Choice> {
         read_fetch_head(&fs::read_to_string(self.directory.join(".git/FETCH_HEAD")).ok()?)
     }
 
-    /// Gives the branch, the tag and HEAD their commits, as `git clone` does, and writes the files.
+    /// Sets the branch, the tag and HEAD as `git clone` does, and writes the files.
     async fn check_out(&self, choice: &Choice) -> Result<(), FetchError> {
         let mut arguments = vec!["checkout", "--quiet", "--progress", "--no-recurse-submodules"];
         if let Some(branch) = choice.branch() {
@@ -224,7 +224,7 @@ impl Git<'_> {
     }
 }
 
-/// Reads a line of `FETCH_HEAD`: the hash, a mark, and what it is: `branch 'main' of URL`.
+/// Reads a line of `FETCH_HEAD`: the hash, a mark, and a description such as `branch 'main' of URL`.
 fn read_fetch_head(text: &str) -> Option<Choice> {
     let mut parts = text.lines().next()?.splitn(3, '\t');
     let (hash, described) = (parts.next()?, parts.nth(1)?);

@@ -1,5 +1,5 @@
-//! The way to fetch without a `git` program: libgit2's own, for `http(s)://`, `git://` and this machine. What
-//! that cannot do is an error that says so: SSH, Git LFS, repositories with SHA-256.
+//! Fetches without a `git` program: libgit2 supports `http(s)://`, `git://` and local repositories. SSH, Git LFS and
+//! SHA-256 repositories are errors that ask for `git`.
 
 use std::path::Path;
 
@@ -43,7 +43,7 @@ pub(super) fn clone(
     })
 }
 
-/// A repository that is being filled.
+/// A repository that is being fetched.
 struct Fetch<'a> {
     remote: &'a Remote,
     reporter: &'a Reporter,
@@ -58,14 +58,14 @@ impl<'a> Fetch<'a> {
         }
         let make = || {
             let mut options = RepositoryInitOptions::new();
-            // The directory is there, and only its owner can enter it.
+            // The directory exists, and only its owner can enter it.
             options.external_template(false).mkdir(false).mkpath(false);
             let repository = Repository::init_opts(directory, &options)?;
             repository.remote("origin", &remote.url())?;
             Ok((repository, library_http::allow(remote, reporter)?))
         };
         let (repository, allowed) =
-            make().map_err(words::library("make a repository in the temporary directory"))?;
+            make().map_err(words::library("create a repository in the temporary directory"))?;
         Ok(Self {
             remote,
             reporter,
@@ -92,15 +92,15 @@ impl<'a> Fetch<'a> {
         Ok(references)
     }
 
-    /// Brings the objects, and gives the commit.
+    /// Fetches the objects and gives the commit.
     fn bring(&self, choice: &Choice, references: &References) -> Result<Oid, FetchError> {
         let find = || {
             let commit = format!("{}^{{commit}}", choice.hash);
             Ok(self.repository.revparse_single(&commit)?.id())
         };
-        // The commit alone, which libgit2 cannot have of a repository on this machine.
+        // Only this commit; libgit2 cannot do that for a local repository.
         if is_whole_hash(&choice.hash) && !self.remote.is_local() {
-            // Old servers give what has a name.
+            // Old servers serve only objects that have a name.
             let what = references.name_of(&choice.hash).unwrap_or(choice.wanted());
             match self.fetch(&[what], 1) {
                 Ok(()) if let Ok(commit) = find() => return Ok(commit),
@@ -128,7 +128,7 @@ impl<'a> Fetch<'a> {
         fetch().map_err(|error| words::of_library("fetch the repository's objects", error, self.remote))
     }
 
-    /// Gives the branch, the tag and HEAD their commits, as `git clone` does, and writes the files.
+    /// Sets the branch, the tag and HEAD as `git clone` does, and writes the files.
     fn check_out(&self, choice: &Choice, commit: Oid) -> Result<(), FetchError> {
         let write = || {
             let repository = &self.repository;
@@ -144,7 +144,7 @@ impl<'a> Fetch<'a> {
         write().map_err(|error| words::of_library("write the files", error, self.remote))
     }
 
-    /// Brings the submodules of a repository whose files are written. Fails if files are in Git LFS.
+    /// Fetches the submodules after the repository's files are written. Fails if files are in Git LFS.
     fn complete(&self, repository: &Repository, is_parent_local: bool) -> Result<(), FetchError> {
         let Some(top) = repository.workdir() else {
             return Ok(());
@@ -177,7 +177,7 @@ impl<'a> Fetch<'a> {
     ) -> Result<Repository, FetchError> {
         let remote = self.remote.of_submodule(&submodule.url);
         if remote.is_ssh() {
-            return Err(words::needs_program("a submodule behind SSH"));
+            return Err(words::needs_program("a submodule with an SSH URL"));
         }
         let update = || {
             let mut options = git2::SubmoduleUpdateOptions::new();
@@ -222,7 +222,7 @@ fn checkout<'a>(reporter: &'a Reporter) -> CheckoutBuilder<'a> {
             bytes: None,
         });
     });
-    // Only while it plans. While it writes, it stops at the first file whose directory has another name.
+    // Only while it plans. While it writes, it stops at the first file after the directory has been renamed.
     checkout.notify_on(CheckoutNotificationType::UPDATED);
     checkout.notify(|_, _, _, _, _| !reporter.is_cancelled());
     checkout

@@ -1,5 +1,5 @@
-//! How libgit2 talks by HTTP: over the client of all downloads, with its certificates, proxies and netrc
-//! files, and so that a fetch can be given up at any moment.
+//! HTTP for libgit2: it uses the HTTP client of all downloads, with its certificates, proxies and netrc files, and
+//! a fetch can be cancelled at any moment.
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
@@ -24,19 +24,18 @@ const LIST_TYPE: &str = "application/x-git-upload-pack-advertisement";
 const REQUEST_TYPE: &str = "application/x-git-upload-pack-request";
 
 thread_local! {
-    /// The fetch on this thread. libgit2 tells a transport nothing but a URL.
+    /// The fetch on this thread. libgit2 passes only a URL to a transport.
     static FETCH: RefCell<Option<HttpFetch>> = const { RefCell::new(None) };
 }
 
-/// A fetch that may talk by HTTP.
+/// A fetch that may use HTTP.
 #[derive(Clone)]
 struct HttpFetch {
     remote: Remote,
     reporter: Reporter,
 }
 
-/// Lets libgit2 talk by HTTP on this thread, with the remote repository's credentials, until the value is
-/// dropped.
+/// Allows libgit2 to use HTTP on this thread, with the remote repository's credentials, until the value is dropped.
 pub(super) fn allow(remote: &Remote, reporter: &Reporter) -> Result<Allowed, git2::Error> {
     static REGISTERED: OnceLock<Result<(), String>> = OnceLock::new();
     let registered = REGISTERED.get_or_init(|| register().map_err(|error| error.to_string()));
@@ -48,7 +47,7 @@ pub(super) fn allow(remote: &Remote, reporter: &Reporter) -> Result<Allowed, git
     Ok(Allowed)
 }
 
-/// Keeps libgit2 talking.
+/// While this value lives, libgit2 may use HTTP on this thread.
 pub(super) struct Allowed;
 
 impl Drop for Allowed {
@@ -57,7 +56,7 @@ impl Drop for Allowed {
     }
 }
 
-/// libgit2 hands on nothing of an error but its words.
+/// libgit2 keeps only the text of an error.
 fn in_words(error: impl ToString) -> git2::Error {
     git2::Error::from_str(&error.to_string())
 }
@@ -66,26 +65,26 @@ fn register() -> Result<(), git2::Error> {
     for scheme in ["http", "https"] {
         let transport = |remote: &git2::Remote<'_>| {
             let fetch = FETCH.with_borrow(Clone::clone);
-            let fetch = fetch.ok_or_else(|| in_words("no fetch goes on here"))?;
+            let fetch = fetch.ok_or_else(|| in_words("no fetch is running on this thread"))?;
             let server = OnceLock::new();
             Transport::smart(remote, true, HttpTransport { fetch, server })
         };
         #[expect(unsafe_code, reason = "libgit2 has no other way to be given a transport")]
-        // SAFETY: only fetches make transports, and all of them wait for this first.
+        // SAFETY: only fetches create transports, and all of them wait for this first.
         unsafe { git2::transport::register(scheme, transport) }?;
     }
     Ok(())
 }
 
 impl HttpFetch {
-    /// Waits for something, unless the fetch is given up meanwhile.
+    /// Waits for the future, unless the fetch is cancelled.
     fn wait<T>(&self, future: impl Future<Output = reqwest::Result<T>>) -> io::Result<T> {
         Handle::current().block_on(async {
             tokio::select! {
                 result = future => {
                     result.map_err(|error| io::Error::other(failure(&error.without_url())))
                 }
-                () = self.reporter.cancelled() => Err(io::Error::other("the fetch was given up")),
+                () = self.reporter.cancelled() => Err(io::Error::other("the fetch was cancelled")),
             }
         })
     }
@@ -103,7 +102,7 @@ impl HttpFetch {
         }
     }
 
-    /// The server of a repository, which is the remote one or a submodule, and its list of branches and tags.
+    /// The server of the remote repository or a submodule, and its list of branches and tags.
     fn open(&self, url: &str) -> io::Result<(ServerAccess, Response)> {
         let mut url = Url::parse(url).map_err(io::Error::other)?;
         url.set_query(None);
@@ -111,7 +110,7 @@ impl HttpFetch {
             && known.site == url.origin().ascii_serialization()
         {
             let password = known.password.as_ref().map(Secret::expose);
-            // Neither fails for a URL that has a host.
+            // Neither fails for a URL with a host.
             let _ = (url.set_username(known.user.expose()), url.set_password(password));
         }
         let mut access = ServerAccess::of_url(&url, false).map_err(io::Error::other)?;
@@ -137,14 +136,14 @@ impl HttpFetch {
     }
 }
 
-/// What a status says, as [`words`](super::words) knows it.
+/// Describes a status in words that [`words`](super::words) recognizes.
 fn refusal(status: StatusCode, access: &ServerAccess) -> String {
     let host = Remote::new(access.url.as_str()).host();
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             let tried = match &access.credentials {
                 Some(source) => format!("the user and password in {source}"),
-                None => "no credentials, since the program 'git' was not found".to_owned(),
+                None => "no credentials (the program 'git', which knows them, was not found)".to_owned(),
             };
             format!("'{host}' refuses access; tried: {tried}")
         }
@@ -152,7 +151,7 @@ fn refusal(status: StatusCode, access: &ServerAccess) -> String {
     }
 }
 
-/// What a failure is, in the words of `git`.
+/// Describes a failure in the words of `git`.
 fn failure(error: &reqwest::Error) -> String {
     match classify(error, Duration::ZERO) {
         (Fault::UnknownHost, _) => "Could not resolve host".to_owned(),
@@ -174,7 +173,7 @@ impl SmartSubtransport for HttpTransport {
         let mut answer = None;
         if action == Service::UploadPackLs {
             let (access, list) = self.fetch.open(url).map_err(in_words)?;
-            // It is the same server whenever the list is asked for.
+            // Every request for the list goes to the same server.
             let _ = self.server.set(access);
             answer = Some(list);
         }
@@ -183,7 +182,7 @@ impl SmartSubtransport for HttpTransport {
             fetch: self.fetch.clone(),
             access: access
                 .cloned()
-                .ok_or_else(|| in_words("the list was not asked for"))?,
+                .ok_or_else(|| in_words("the list of branches was not requested first"))?,
             request: Vec::new(),
             answer,
             piece: Bytes::new(),
@@ -195,13 +194,13 @@ impl SmartSubtransport for HttpTransport {
     }
 }
 
-/// A request that is written first, and its answer.
+/// A request that is collected first, and its response.
 struct Exchange {
     fetch: HttpFetch,
     access: ServerAccess,
     request: Vec<u8>,
     answer: Option<Response>,
-    /// The rest of the last piece of the answer.
+    /// The unread rest of the response's last piece.
     piece: Bytes,
 }
 

@@ -1,9 +1,9 @@
-//! Git repositories: those of this machine that a project lies in, and those that it is fetched
-//! from. The only place that knows libgit2.
+//! Git repositories: the local one that contains a project, and the one that it is fetched from. Only this
+//! directory uses libgit2.
 //!
-//! The `git` program fetches, checks out, and brings submodules and Git LFS, so that every server and every
-//! setting counts that counts for it. Without the program libgit2 fetches, which can do less. libgit2 also reads the
-//! repositories of this machine.
+//! The `git` program fetches and checks out, including submodules and Git LFS, so every server and every setting
+//! works as it does for `git`. Without the program libgit2 fetches, with fewer features. libgit2 also reads local
+//! repositories.
 
 mod changes;
 mod clone;
@@ -45,8 +45,8 @@ pub(super) async fn fetch_url(
     fetch(uri, remote, wanted, url.to_string(), uri.to_string(), progress).await
 }
 
-/// Clones a repository of this machine into a temporary directory: at the version that is asked for,
-/// or, as it has no files of its own, a bare one at its HEAD.
+/// Clones a local repository into a temporary directory, at the requested version. A bare repository has no files
+/// and is cloned at its HEAD even without a version.
 pub(super) async fn fetch_local(
     uri: &ProjectUri,
     repository: &Repository,
@@ -66,7 +66,7 @@ pub(super) async fn fetch_local(
     fetch(uri, remote, wanted, repo_url, name, progress).await
 }
 
-/// Clones `remote`, which messages and the run's tags call `repo_url`.
+/// Clones `remote`. Messages and the run's tags call it `repo_url`.
 async fn fetch(
     uri: &ProjectUri,
     remote: Remote,

@@ -1,5 +1,5 @@
-//! The parts of a repository that do not come with it: submodules, which are repositories inside of it at the
-//! commits that it pins, and files in Git LFS, of which it holds pointers alone.
+//! The parts of a repository that are stored elsewhere: submodules, which are repositories at a pinned commit, and
+//! files in Git LFS, for which the repository has only pointers.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -19,36 +19,36 @@ use crate::fetch::error::{FetchErrorKind, shortened};
 use crate::project_uri::GitUrl;
 use crate::redact::shown_url;
 
-/// Settings for commands that write files: all contents in Git LFS are fetched afterwards, at once.
+/// Settings for commands that write files: all Git LFS files are fetched afterwards, together.
 pub(super) const LFS_LATER: &[(&str, &str)] = &[
     ("filter.lfs.process", ""),
     ("filter.lfs.smudge", ""),
     ("filter.lfs.required", "false"),
 ];
-/// How every pointer of Git LFS begins, from its specification.
+/// The beginning of every Git LFS pointer, from the specification.
 const POINTER_BEGINNING: &[u8] = b"version https://git-lfs.github.com/spec/";
-/// A pointer is shorter than this, from the specification.
+/// The limit for the size of a pointer, from the specification.
 const LONGEST_POINTER: u64 = 1024;
-/// How many files a message names.
+/// The most files that a message names.
 const NAMED_FILES: usize = 5;
 
-/// A submodule as the repository has it.
+/// A submodule in the repository's `.gitmodules`.
 pub(super) struct Submodule {
     pub(super) path: String,
     pub(super) url: String,
 }
 
-/// What a repository's list of files tells of what does not come with it.
+/// The signs of parts that are stored elsewhere, in a repository's list of files.
 #[derive(Default)]
 pub(super) struct Parts {
-    /// Where it pins submodules.
+    /// The paths of the pinned submodules.
     pinned: Vec<String>,
-    /// The files that may say what is in Git LFS.
+    /// The `.gitattributes` files, which may assign files to Git LFS.
     attributes: Vec<String>,
 }
 
 impl Parts {
-    /// Of the modes and paths of all files.
+    /// Reads the modes and paths of all files.
     pub(super) fn of<P: AsRef<str> + Into<String>>(files: impl Iterator<Item = (u32, P)>) -> Self {
         let mut parts = Self::default();
         for (mode, path) in files {
@@ -61,7 +61,7 @@ impl Parts {
         parts
     }
 
-    /// Whether Git LFS has files of the repository, by the words of its `.gitattributes`, and they are wanted.
+    /// Whether `.gitattributes` assigns files to Git LFS, and they should be fetched.
     pub(super) fn are_in_lfs(&self, top: &Path) -> bool {
         let is_unwanted = || {
             env_vars::non_empty(env_vars::GIT_LFS_SKIP_SMUDGE)
@@ -75,8 +75,8 @@ impl Parts {
     }
 }
 
-/// Brings all submodules of a repository whose files are written, their own, and what is in Git LFS.
-/// `is_parent_local` says whether the repository comes from this machine.
+/// Fetches all submodules, recursively, and the Git LFS files after the repository's files are written.
+/// `is_parent_local`: the repository was cloned from this machine.
 pub(super) async fn complete(git: &Git<'_>, is_parent_local: bool) -> Result<(), FetchError> {
     let listing = git.run(["ls-files", "--stage", "-z"]).await?;
     let parts = Parts::of(listing.split('\0').filter_map(|entry| {
@@ -136,14 +136,14 @@ pub(super) fn failed(path: &str, problem: FetchError) -> FetchError {
     problem.within(format!("cannot fetch the submodule '{}'", path.escape_debug()))
 }
 
-/// The submodules, as `.gitmodules` describes them.
+/// The submodules in `.gitmodules`.
 pub(super) fn described(top: &Path, parts: &Parts) -> Result<Vec<Submodule>, FetchError> {
     if parts.pinned.is_empty() {
         return Ok(Vec::new());
     }
     let file = top.join(".gitmodules");
     let read = || {
-        // A link could lead to any file of this machine.
+        // A symbolic link could point to any file of this machine.
         let described = match file.symlink_metadata() {
             Ok(metadata) if metadata.is_file() => Config::open(&file)?,
             _ => Config::new()?,
@@ -169,7 +169,7 @@ pub(super) fn described(top: &Path, parts: &Parts) -> Result<Vec<Submodule>, Fet
         let url = value("url").ok_or_else(|| {
             let problem = FetchError::new(
                 "the repository's file '.gitmodules' has no URL for it",
-                "add it there by 'git submodule add', or remove the directory from the repository",
+                "add it with 'git submodule add', or remove the directory from the repository",
             );
             failed(path, problem)
         })?;
@@ -179,8 +179,8 @@ pub(super) fn described(top: &Path, parts: &Parts) -> Result<Vec<Submodule>, Fet
     Ok(submodules)
 }
 
-/// Checks the URL of a submodule: a repository is not to make this machine run programs, read its files or
-/// take a URL for an option. Tells whether it is on this machine.
+/// Checks the URL of a submodule, and gives whether it is local. A fetched repository must not run programs, read
+/// files of this machine or pass options.
 pub(super) fn check(url: &str, is_parent_local: bool) -> Result<bool, FetchError> {
     let refuse = |reason: &str| {
         let shown = shown_url(url).escape_debug().to_string();
@@ -191,22 +191,22 @@ pub(super) fn check(url: &str, is_parent_local: bool) -> Result<bool, FetchError
         return refuse("it begins with '-'");
     }
     if url.chars().any(char::is_control) {
-        return refuse("it holds a control character");
+        return refuse("it contains a control character");
     }
     if url.starts_with("./") || url.starts_with("../") {
         return Ok(is_parent_local);
     }
     match GitUrl::parse_remote(url) {
         _ if is_local(url) && is_parent_local => Ok(true),
-        _ if is_local(url) => refuse("a repository from elsewhere must not name one of this machine"),
+        _ if is_local(url) => refuse("a fetched repository must not refer to a repository on this machine"),
         Ok(Some(_)) => Ok(false),
         Ok(None) => refuse("it is not a URL"),
         Err(error) => refuse(&error.to_string()),
     }
 }
 
-/// Brings the contents of the pointer files, by the `git lfs` program. Without it the files are named: the
-/// entry point may not need them.
+/// Fetches the Git LFS files with the `git lfs` program. Without the program it warns and names the files, because
+/// the entry point may not need them.
 async fn fetch_lfs(git: &Git<'_>) -> Result<(), FetchError> {
     let top = &git.directory;
     let files = git.run(["ls-files", "-z", "--", ":(attr:filter=lfs)"]).await?;
@@ -219,14 +219,14 @@ async fn fetch_lfs(git: &Git<'_>) -> Result<(), FetchError> {
     }
     if git.run(["lfs", "version"]).await.is_err() {
         git.progress.warning(&format!(
-            "the contents of these files are in Git LFS, and without the program 'git lfs' only pointers to them are here: {}; install git-lfs to have them fetched",
+            "'git lfs' is not installed, so these Git LFS files are only pointers: {}; install git-lfs to fetch their contents",
             named(&pointers)
         ));
         return Ok(());
     }
     git.progress
-        .info(&format!("Fetching by Git LFS: {}", named(&pointers)));
-    // Without the filter's settings the program writes no files.
+        .info(&format!("Fetching Git LFS files: {}", named(&pointers)));
+    // Without these settings `git lfs pull` writes no files.
     git.run(["lfs", "install", "--local", "--skip-repo"]).await?;
     git.run(["lfs", "pull"]).await.map(drop)
 }

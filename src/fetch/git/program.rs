@@ -1,6 +1,5 @@
-//! The `git` program, and how every call of it is made: it asks nobody anything, speaks English, works on
-//! no other repository than ours, and gets credentials by variables alone, since anyone on this machine can
-//! see arguments.
+//! Runs the `git` program: without prompts, with English messages, only on our repository, and with credentials in
+//! environment variables, because everyone on this machine can see arguments.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -14,7 +13,7 @@ use crate::events::Progress;
 use crate::fetch::FetchError;
 use crate::process::{ProgramCall, program_on_path};
 
-/// Variables that would have `git` work on another repository than ours, or in another way.
+/// Variables that would make `git` use another repository, or behave in another way.
 const MISLEADING: &[&str] = &[
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_ATTR_SOURCE",
@@ -39,12 +38,11 @@ const MISLEADING: &[&str] = &[
     "GIT_SHALLOW_FILE",
     "GIT_TEMPLATE_DIR",
     "GIT_WORK_TREE",
-    // Asks in a window.
+    // Prompts in a window.
     env_vars::SSH_ASKPASS,
 ];
 
-/// Settings of every call: no hooks and no helpers of the user's that belong to lasting repositories, and
-/// nothing that goes on in the background.
+/// Settings of every call: none of the user's hooks and helpers for lasting repositories, and no background work.
 const SETTINGS: &[(&str, &str)] = &[
     ("advice.detachedHead", "false"),
     ("core.fsmonitor", "false"),
@@ -56,14 +54,14 @@ const SETTINGS: &[(&str, &str)] = &[
     ("submodule.recurse", "false"),
 ];
 
-/// More processes than this do not make a disk faster.
+/// More processes do not make a disk faster.
 const MOST_WORKERS: usize = 4;
 
 /// The variables that hold a URL's credentials for [`CREDENTIAL_HELPER`].
 const USER: &str = "MLRUN_GIT_USER";
 const PASSWORD: &str = "MLRUN_GIT_PASSWORD";
 
-/// A credential helper that knows what the variables hold.
+/// A credential helper that reads these variables.
 const CREDENTIAL_HELPER: &str = r#"!f() { test "$1" != get || printf 'username=%s\npassword=%s\n' "$MLRUN_GIT_USER" "$MLRUN_GIT_PASSWORD"; }; f"#;
 
 pub(super) fn is_installed() -> bool {
@@ -73,7 +71,7 @@ pub(super) fn is_installed() -> bool {
 /// The `git` program in a directory, for one remote repository.
 #[derive(Clone)]
 pub(super) struct Git<'a> {
-    /// What messages are about.
+    /// The repository that messages name.
     pub(super) remote: Remote,
     pub(super) directory: PathBuf,
     settings: Vec<(String, String)>,
@@ -82,7 +80,7 @@ pub(super) struct Git<'a> {
 }
 
 impl<'a> Git<'a> {
-    /// The program for an existing directory, with what the remote repository needs.
+    /// Runs in an existing directory, with the settings that the remote repository needs.
     pub(super) async fn new(remote: &Remote, directory: &Path, progress: &'a dyn Progress) -> Self {
         let mut git = Self {
             remote: remote.clone(),
@@ -96,7 +94,7 @@ impl<'a> Git<'a> {
             let key = |name: &str| format!("credential.{}.{name}", credentials.site);
             let user = credentials.user.expose().to_owned();
             if let Some(password) = &credentials.password {
-                // The empty one takes the user's own helpers away.
+                // The empty value removes the user's helpers.
                 git.settings.push((key("helper"), String::new()));
                 git.settings.push((key("helper"), CREDENTIAL_HELPER.to_owned()));
                 git.variables.push((PASSWORD, password.expose().to_owned()));
@@ -129,7 +127,7 @@ impl<'a> Git<'a> {
         git
     }
 
-    /// The same with more settings.
+    /// A copy with more settings.
     pub(super) fn with(&self, settings: &[(&str, &str)]) -> Self {
         let mut git = self.clone();
         let owned = settings
@@ -139,22 +137,22 @@ impl<'a> Git<'a> {
         git
     }
 
-    /// Runs a command there and gives what it prints. When the future is dropped, all its processes are killed.
+    /// Runs a command and gives its output. Dropping the future kills all its processes.
     pub(super) async fn run<A: Into<OsString>>(
         &self,
         arguments: impl IntoIterator<Item = A>,
     ) -> Result<String, FetchError> {
         let call = self.call().arguments(arguments).directory(&self.directory);
         self.finish(match self.directory.parent() {
-            // Temporary directories may lie in a repository.
+            // The temporary directory may be inside a repository.
             Some(parent) => call.variable("GIT_CEILING_DIRECTORIES", parent),
             None => call,
         })
         .await
     }
 
-    /// As [`run`](Self::run), for a command that talks to a server: in our own directory, from which the paths
-    /// in the user's variables are taken.
+    /// Like [`run`](Self::run), for a command that connects to a server. It runs in our current directory, because
+    /// paths in the user's variables may be relative to it.
     pub(super) async fn talk<A: Into<OsString>>(
         &self,
         arguments: impl IntoIterator<Item = A>,
@@ -182,7 +180,7 @@ impl<'a> Git<'a> {
         for variable in MISLEADING {
             call = call.without_variable(*variable);
         }
-        // After those that the user's own variables hold.
+        // After the settings in the user's variables.
         let known = env_vars::non_empty(env_vars::GIT_CONFIG_COUNT);
         let known: usize = known.and_then(|count| count.parse().ok()).unwrap_or(0);
         for (index, (key, value)) in self.settings.iter().enumerate() {
@@ -195,7 +193,7 @@ impl<'a> Git<'a> {
             .variables(self.variables.iter().map(|(name, value)| (*name, value)))
     }
 
-    /// The certificates that OpenSSL's variable names, which `git` knows only if it is built with OpenSSL.
+    /// The certificates of OpenSSL's variable, which `git` reads only if it is built with OpenSSL.
     async fn certificates(&self) -> Option<String> {
         let file = env_vars::non_empty(env_vars::SSL_CERT_FILE)?;
         let url = &*self.remote.url();
@@ -209,8 +207,7 @@ impl<'a> Git<'a> {
     }
 }
 
-/// The command that connects by SSH, which never asks for a password or a passphrase. `configured` is that of the
-/// user's settings.
+/// The SSH command without prompts for a password or passphrase. `configured` is the user's setting.
 fn ssh_command(configured: Option<&str>) -> Option<String> {
     let chosen = env_vars::non_empty(env_vars::GIT_SSH_COMMAND);
     let command = match (

@@ -1,8 +1,8 @@
-//! What `git` and the server show of their progress: lines that are written over again and again.
+//! Reads the progress lines of `git` and the server, which overwrite each other.
 
 use crate::events::{Transfer, TransferUnit};
 
-/// Where a line without an end is cut, in bytes.
+/// The most bytes of a line that is never finished.
 const LONGEST_LINE: usize = 4096;
 
 /// Reads the display from pieces of any size.
@@ -12,7 +12,7 @@ pub(super) struct ProgressDisplay {
 }
 
 impl ProgressDisplay {
-    /// Takes the next piece; `on_state` gets every state that it completes.
+    /// Reads the next piece and calls `on_state` for every line that it completes.
     pub(super) fn feed(&mut self, piece: &[u8], on_state: &mut dyn FnMut(Transfer<'_>)) {
         for byte in piece {
             if !matches!(byte, b'\r' | b'\n') && self.line.len() < LONGEST_LINE {

@@ -1,4 +1,4 @@
-//! The repository that is fetched from: how programs may see it, and who one is to its server.
+//! The repository to fetch from, and the credentials for its server.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -10,10 +10,10 @@ use reqwest::Url;
 
 use crate::redact::{Secret, shown_url};
 
-/// A repository behind a URL or on this machine. Its `Display` holds no credential.
+/// A repository at a URL or on this machine. Its `Display` never contains a credential.
 #[derive(Clone)]
 pub(super) struct Remote {
-    /// What programs know it by: the path, or the URL without credentials. Who one is to an SSH server is none.
+    /// The path, or the URL without credentials. The user name of an SSH URL is not a credential.
     pub(super) location: OsString,
     url: String,
     /// The user and the password in the URL.
@@ -22,14 +22,14 @@ pub(super) struct Remote {
 
 #[derive(Clone)]
 pub(super) struct Credentials {
-    /// The scheme and host that they are for.
+    /// The scheme and host that the credentials are for.
     pub(super) site: String,
     pub(super) user: Secret,
     pub(super) password: Option<Secret>,
 }
 
 impl Remote {
-    /// A repository by the path or the checked URL of it, which may hold credentials.
+    /// A repository at a path or a checked URL, which may contain credentials.
     pub(super) fn new(text: &str) -> Self {
         let url = without_password(text);
         Self {
@@ -39,7 +39,7 @@ impl Remote {
         }
     }
 
-    /// A repository of this machine, whose path may be any bytes.
+    /// A local repository, whose path may be any bytes.
     pub(super) fn of_path(path: &Path) -> Self {
         Self {
             location: path.into(),
@@ -47,7 +47,7 @@ impl Remote {
         }
     }
 
-    /// The repository of a submodule; a relative URL is on the same server.
+    /// The repository of a submodule. A relative URL is resolved against this one.
     pub(super) fn of_submodule(&self, url: &str) -> Self {
         if url.starts_with('.') {
             self.clone()
@@ -56,7 +56,7 @@ impl Remote {
         }
     }
 
-    /// As text. The library takes no other; it decodes what a URL has for other bytes.
+    /// The location as text, for libgit2, which decodes the escapes of a URL.
     pub(super) fn url(&self) -> Cow<'_, str> {
         match (self.location.to_str(), Url::from_file_path(&self.location)) {
             (None, Ok(url)) => Cow::Owned(url.into()),
@@ -75,7 +75,7 @@ impl Remote {
         }
     }
 
-    /// The server's name for a message, with its port if the URL has one.
+    /// The server's name for messages, with the port in the URL.
     pub(super) fn host(&self) -> String {
         let url = shown_url(&self.url);
         let (authority, end) = match url.split_once("://") {
@@ -93,7 +93,7 @@ impl fmt::Display for Remote {
     }
 }
 
-/// Whether a path or URL names something on this machine.
+/// Whether a path or URL refers to this machine.
 pub(super) fn is_local(url: &str) -> bool {
     url.starts_with("file://") || Path::new(url).is_absolute()
 }

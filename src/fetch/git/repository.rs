@@ -1,8 +1,7 @@
-//! A repository on this machine: which one a directory belongs to, and what its tags tell.
+//! The local repository that contains a directory, and its values for the run's tags.
 //!
-//! Found by the same rules as in MLflow, which asks GitPython: by the path's text (symbolic links
-//! are not followed), without any regard for `GIT_DIR` and its kin, and up to the root of the file
-//! system.
+//! It is found as in MLflow, which uses GitPython: by the path's text (symbolic links are not followed), without
+//! `GIT_DIR` and similar variables, up to the root of the file system.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -18,13 +17,13 @@ pub(crate) struct Repository {
     git_directory: PathBuf,
 }
 
-/// The repository whose working tree holds this directory.
+/// The repository whose working tree contains this directory.
 pub(crate) fn find_repository(directory: &Path) -> Option<Repository> {
     for candidate in directory.ancestors() {
         let dot_git = candidate.join(".git");
         let git_directory = match fs::metadata(&dot_git) {
             Ok(metadata) if metadata.is_dir() => is_git_directory(&dot_git).then_some(dot_git),
-            // A worktree or submodule. As for Git, a file that is none ends the search.
+            // A worktree or submodule. As in Git, any other file named `.git` ends the search.
             Ok(_) => Some(linked_git_directory(&dot_git)?),
             Err(_) => None,
         };
@@ -41,7 +40,7 @@ pub(crate) fn find_repository(directory: &Path) -> Option<Repository> {
     None
 }
 
-/// The repository whose working tree has this directory as its root.
+/// The repository whose working tree's root is this directory.
 pub(crate) fn repository_at(directory: &Path) -> Option<Repository> {
     if is_bare_repository(directory) {
         return Some(Repository {
@@ -52,7 +51,7 @@ pub(crate) fn repository_at(directory: &Path) -> Option<Repository> {
     find_repository(directory).filter(|repository| repository.root == directory)
 }
 
-/// Whether the directory is itself a repository without a working tree.
+/// Whether the directory is a bare repository.
 pub(crate) fn is_bare_repository(directory: &Path) -> bool {
     is_git_directory(directory) && !directory.join(".git").exists()
 }
@@ -62,16 +61,15 @@ impl Repository {
         &self.root
     }
 
-    /// The commit that is checked out, as 40 hexadecimal digits: none in a repository without
-    /// commits, none for a directory that Git ignores, and none where Git itself would refuse to
-    /// look (a repository of another user that `safe.directory` does not allow).
+    /// The full hash of the checked-out commit. `None` in a repository without commits, for a directory that Git
+    /// ignores, and for another user's repository that `safe.directory` does not allow.
     pub(crate) fn commit(&self, directory: &Path) -> Option<String> {
         let no_ceilings: [&std::ffi::OsStr; 0] = [];
         let repository =
             git2::Repository::open_ext(&self.root, RepositoryOpenFlags::NO_SEARCH, no_ceilings).ok()?;
         let commit = repository.head().ok()?.peel_to_commit().ok()?.id();
         let below_root = directory.strip_prefix(&self.root).ok()?;
-        // The repository's own idea of its working tree may lie elsewhere (`core.worktree`).
+        // The configured working tree may be somewhere else (`core.worktree`).
         if !is_same_directory(&repository.workdir()?.join(below_root), directory) {
             return None;
         }
@@ -81,22 +79,20 @@ impl Repository {
         Some(commit.to_string())
     }
 
-    /// The URL of the first remote in the order of the repository's configuration, as it is written
-    /// there but without credentials.
+    /// The URL of the first remote in the repository's configuration, without credentials.
     pub(crate) fn first_remote_url(&self) -> Option<String> {
-        // The configuration is read by itself, since it also tells where Git refuses to open the
-        // repository.
+        // The configuration is read directly, because Git may refuse to open the repository.
         let config = Config::open(&common_directory(&self.git_directory).join("config"));
         let config = config.ok()?.snapshot().ok()?;
         let mut entries = config.entries(Some(r"^remote\..*\.url$")).ok()?;
         let first = entries.next()?.ok()?.name().ok()?.to_owned();
-        // Of several URLs of one remote the last counts.
+        // If a remote has several URLs, the last one counts.
         let url = String::from_utf8_lossy(config.get_bytes(&first).ok()?);
         Some(redact::without_credentials(&url)).filter(|url| !url.is_empty())
     }
 }
 
-/// The directory that worktrees of one repository share.
+/// The directory that all worktrees of a repository share.
 fn common_directory(git_directory: &Path) -> PathBuf {
     match fs::read_to_string(git_directory.join("commondir")) {
         Ok(common) => git_directory.join(common.trim_end_matches(['\r', '\n'])),
@@ -104,8 +100,7 @@ fn common_directory(git_directory: &Path) -> PathBuf {
     }
 }
 
-/// Whether Git ignores the directory. A rule does not count where files below the directory are
-/// tracked all the same. `None` where it cannot be told.
+/// Whether Git ignores the directory and no file below it is tracked. `None` if that cannot be determined.
 fn is_ignored(repository: &git2::Repository, below_root: &Path) -> Option<bool> {
     if !repository.is_path_ignored(below_root).ok()? {
         return Some(false);
@@ -113,7 +108,7 @@ fn is_ignored(repository: &git2::Repository, below_root: &Path) -> Option<bool> 
     Some(!holds_tracked(&repository.index().ok()?, below_root))
 }
 
-/// Whether files below a directory, itself relative to the root, are tracked.
+/// Whether files below a directory (relative to the root) are tracked.
 pub(super) fn holds_tracked(index: &Index, directory: &Path) -> bool {
     let mut prefix = directory.as_os_str().as_encoded_bytes().to_owned();
     prefix.push(b'/');
@@ -127,8 +122,8 @@ fn is_same_directory(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Whether this is what Git keeps a repository in: a HEAD that names a branch or a commit, with
-/// objects and references beside it or in the directory that `commondir` names.
+/// Whether this is a `.git` directory: it has a valid HEAD, and objects and references in it or in the directory
+/// that `commondir` names.
 fn is_git_directory(directory: &Path) -> bool {
     let Ok(head) = fs::read(directory.join("HEAD")) else {
         return false;

@@ -1,4 +1,4 @@
-//! Which commit a version means, among the names of a repository.
+//! Finds the commit of a version in a repository's list of names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,28 +8,28 @@ use crate::nearest::nearest;
 
 const BRANCHES: &str = "refs/heads/";
 const TAGS: &str = "refs/tags/";
-/// What all branches and tags are fetched by.
+/// The refspecs for all branches and tags.
 pub(super) const ALL_BRANCHES: &str = "+refs/heads/*:refs/remotes/origin/*";
 pub(super) const ALL_TAGS: &str = "+refs/tags/*:refs/tags/*";
 
-/// The shortest abbreviation of a hash that Git takes.
+/// The shortest abbreviation of a hash that Git accepts.
 const SHORTEST_HASH: usize = 4;
-/// The lengths of whole hashes: SHA-1, SHA-256.
+/// The lengths of full hashes: SHA-1, SHA-256.
 const HASH_LENGTHS: [usize; 2] = [40, 64];
-/// The shortest abbreviation that is taken for that of a branch or tag without a look at all other
-/// commits; Git itself writes none that is shorter.
+/// The shortest abbreviation that is matched with branches and tags alone, without all other commits. Git never
+/// writes a shorter one.
 const TELLING_HASH: usize = 7;
 
 pub(super) struct Wanted {
     /// The branch, tag or commit.
     pub(super) version: Option<String>,
-    /// A branch, tag or commit and a directory in it, as a page's address has them.
+    /// A branch, tag or commit, followed by a directory, from the address of a web page.
     pub(super) tree: Option<String>,
 }
 
 impl Wanted {
-    /// What to check out among these names, and the directory of a page. `git checkout` takes a branch before
-    /// a tag of the same name in a repository on this machine, and the tag in a fresh clone.
+    /// What to check out, and the directory in the address of a web page. If a branch and a tag have the same name,
+    /// `git checkout` prefers the branch in a local repository and the tag in a fresh clone.
     pub(super) fn choose(
         &self,
         references: &References,
@@ -61,7 +61,7 @@ impl Wanted {
         (Some(version), directory)
     }
 
-    /// The branch that was chosen, if what is asked for is its name.
+    /// The chosen branch, if the version is its name.
     pub(super) fn branch(&self, choice: &Choice) -> Option<String> {
         let asked = self.version.as_ref().or(self.tree.as_ref())?;
         let branch = choice.branch().filter(|branch| asked.starts_with(branch))?;
@@ -69,16 +69,16 @@ impl Wanted {
     }
 }
 
-/// What shall be checked out.
+/// What to check out.
 pub(super) struct Choice {
-    /// The full name of a branch, a tag or another reference; none for a commit without one.
+    /// The full name of the branch, tag or other reference, if there is one.
     pub(super) name: Option<String>,
-    /// The hash of what that names, a commit or a tag's own object, or a commit's hash or the beginning of it.
+    /// The hash of that name's target (a commit or an annotated tag), or a commit's hash, which may be abbreviated.
     pub(super) hash: String,
 }
 
 impl Choice {
-    /// A commit, by its hash or the beginning of it.
+    /// A commit by its hash, which may be abbreviated.
     pub(super) fn commit(hash: impl Into<String>) -> Self {
         let hash = hash.into();
         Self { name: None, hash }
@@ -89,12 +89,12 @@ impl Choice {
         self.name.as_deref()?.strip_prefix(BRANCHES)
     }
 
-    /// What a server is asked for.
+    /// What to request from the server.
     pub(super) fn wanted(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.hash)
     }
 
-    /// What was fetched, in MLflow's words where it has some.
+    /// The log line about what was fetched; the one for a branch is MLflow's.
     pub(super) fn told(&self) -> String {
         match (self.branch(), &self.name) {
             (Some(branch), _) => format!("Fetched '{branch}' branch"),
@@ -107,16 +107,16 @@ impl Choice {
 /// All names of a repository.
 #[derive(Default)]
 pub(super) struct References {
-    /// The full names, HEAD among them, with what they name: a commit, or a tag's own object.
+    /// The full names, including HEAD, with the hash of their commit or annotated tag.
     all: BTreeMap<String, String>,
-    /// The commits behind tags' own objects.
+    /// The commits of annotated tags.
     peeled: Vec<String>,
-    /// The full name of the branch that HEAD names, if that is known.
+    /// The full name of HEAD's branch, if it is known.
     pub(super) head_branch: Option<String>,
 }
 
 impl References {
-    /// Takes a line of a list: `<hash> <name>`. What is neither is passed over.
+    /// Adds a line of the list: `<hash> <name>`. Other lines are skipped.
     pub(super) fn add(&mut self, target: &str, name: &str) {
         if !is_whole_hash(target) {
             return;
@@ -144,7 +144,7 @@ impl References {
         self.all.values().any(|hash| hash.len() == HASH_LENGTHS[1])
     }
 
-    /// A full name of what has this hash.
+    /// A full name with this hash.
     pub(super) fn name_of(&self, hash: &str) -> Option<&str> {
         let mut references = self.all.iter().filter(|(name, _)| *name != "HEAD");
         let (name, _) = references.find(|(_, target)| *target == hash)?;
@@ -157,7 +157,7 @@ impl References {
         names.filter_map(|name| name.strip_prefix(prefix)).collect()
     }
 
-    /// What to check out if no version is asked for: what HEAD is.
+    /// What to check out without a version: HEAD.
     fn default_choice(&self) -> Result<Choice, FetchError> {
         self.check_commits()?;
         let name = self.head_branch.as_deref();
@@ -179,8 +179,7 @@ impl References {
         })
     }
 
-    /// What to check out for this version, as far as the references tell. Of what both have the first of the
-    /// kinds is meant.
+    /// What to check out for this version, by the list of names. The first of the kinds wins if both have the name.
     fn choose(&self, version: &str, kinds: [&str; 2]) -> Result<Choice, FetchError> {
         if version == "HEAD" {
             return self.default_choice();
@@ -210,8 +209,7 @@ impl References {
         Ok(())
     }
 
-    /// Splits what a page shows into the version, as far as a branch or tag begins it, and the
-    /// directory in it.
+    /// Splits the path in a web page's address into the version (the longest known branch or tag) and the directory.
     fn split_tree<'a>(&self, tree: &'a str) -> (&'a str, &'a str) {
         let ends = tree.match_indices('/').map(|(at, _)| at).chain([tree.len()]);
         let is_known = |end: &usize| self.find(&tree[..*end], [TAGS, BRANCHES]).is_some();
@@ -223,7 +221,7 @@ impl References {
         (&tree[..end], tree[end..].trim_start_matches('/'))
     }
 
-    /// The error for a version that is not there, with what may have been meant.
+    /// The error for an unknown version, with similar names.
     pub(super) fn no_such_version(&self, version: &str) -> FetchError {
         let [branches, tags] = [BRANCHES, TAGS].map(|kind| self.names_below(kind));
         let hint = match nearest(version, branches.iter().chain(&tags).copied()) {
@@ -244,7 +242,7 @@ impl References {
         FetchError::new(format!("the repository has no {kinds} '{version}'"), hint)
     }
 
-    /// Looks a name up as Git does, by the rules of `gitrevisions`.
+    /// Looks up a name by the rules of `gitrevisions`.
     fn find(&self, name: &str, [first, second]: [&str; 2]) -> Option<(&String, &String)> {
         let prefixes = ["", "refs/", first, second, "refs/remotes/"];
         let mut names = prefixes.into_iter().map(|prefix| format!("{prefix}{name}"));
@@ -252,7 +250,7 @@ impl References {
     }
 }
 
-/// Whether the text can be the hash of a commit or the beginning of one.
+/// Whether the text may be a commit's hash, full or abbreviated.
 pub(super) fn is_hash(text: &str) -> bool {
     (SHORTEST_HASH..=HASH_LENGTHS[1]).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -262,10 +260,10 @@ pub(super) fn is_whole_hash(text: &str) -> bool {
     HASH_LENGTHS.contains(&text.len()) && is_hash(text)
 }
 
-/// The error for the beginning of several hashes.
+/// The error for an ambiguous abbreviation.
 pub(super) fn ambiguous(version: &str) -> FetchError {
     FetchError::new(
         format!("several commits begin with '{version}'"),
-        "give more digits of the hash",
+        "use more digits of the hash",
     )
 }

@@ -1,5 +1,5 @@
-//! What the words of the `git` program, of `ssh` and of libgit2 mean. They have no codes for their errors; their
-//! English words are the same in all versions, up to what the HTTP and TLS libraries below them say.
+//! Explains the error messages of `git`, `ssh` and libgit2. They have no error codes, but their English wording is
+//! stable across versions, except for texts of the HTTP and TLS libraries below them.
 
 use super::progress;
 use super::remote::Remote;
@@ -7,12 +7,12 @@ use crate::fetch::FetchError;
 use crate::fetch::error::{FetchErrorKind, NO_SPACE};
 use crate::process::ProcessError;
 
-/// What some words mean, and what to do about it.
+/// The meaning of an error message, and a hint.
 struct Meaning {
-    /// Any of these, with a bar between them.
+    /// Alternatives, separated by `|`.
     words: &'static str,
-    /// What is told instead of all that was said, if anything is. `{host}`, `{url}` and `{path}` are those of the
-    /// repository, `{answer}` is the line with the words, `{tried}` whose credentials were sent.
+    /// Replaces the program's whole output, unless it is empty. `{host}`, `{url}` and `{path}` are those of the
+    /// repository, `{answer}` is the line with the words, `{tried}` says which credentials were sent.
     message: &'static str,
     hint: &'static str,
     kind: FetchErrorKind,
@@ -35,21 +35,21 @@ const fn passing(words: &'static str, message: &'static str, hint: &'static str)
 }
 
 const CERTIFICATE: &str =
-    "name the file of the certificate authority in GIT_SSL_CAINFO or in Git's http.sslCAInfo";
+    "set GIT_SSL_CAINFO or Git's http.sslCAInfo to the file of the certificate authority";
 const CREDENTIALS: &str =
-    "set up a Git credential helper or GIT_ASKPASS, or write https://USER:TOKEN@… in the URL";
+    "set up a Git credential helper or GIT_ASKPASS, or use a URL with https://USER:TOKEN@…";
 const NETWORK: &str = "check the network connection and the proxy settings (http.proxy, https_proxy)";
-const NO_REPOSITORY: &str = "there is no repository that can be read: {answer}";
-const SPELLING: &str = "check the spelling; a private repository may need credentials to be seen";
+const NO_REPOSITORY: &str = "no such repository, or no permission to read it: {answer}";
+const SPELLING: &str = "check the spelling; a private repository needs credentials";
 const URL: &str = "check the URL";
 const INSTALL_GIT: &str = "install git, or add its directory to PATH";
 
-/// The first whose words are there counts. The words of libgit2 begin in lower case.
+/// The first match counts. libgit2's messages begin in lower case.
 const MEANINGS: &[Meaning] = &[
     meaning(
         "Could not resolve host|unable to look up |failed to resolve address",
-        "the host '{host}' is not known",
-        "check the spelling, and the network connection",
+        "unknown host '{host}'",
+        "check the spelling and the network connection",
     ),
     meaning("timed out", "cannot connect to '{host}': no answer", NETWORK),
     meaning(
@@ -59,7 +59,7 @@ const MEANINGS: &[Meaning] = &[
     ),
     meaning(
         "code 407|response 407|returned error: 407|answers 407",
-        "cannot connect to '{host}': the proxy asks for a user and password",
+        "cannot connect to '{host}': the proxy requires a user and password",
         NETWORK,
     ),
     meaning(
@@ -89,7 +89,7 @@ const MEANINGS: &[Meaning] = &[
     ),
     meaning(
         "could not read Username|could not read Password",
-        "'{host}' refuses access; tried: Git's credential helpers and GIT_ASKPASS, which know none",
+        "'{host}' refuses access; no credentials found in the URL, Git's credential helpers or GIT_ASKPASS",
         CREDENTIALS,
     ),
     meaning(
@@ -120,26 +120,26 @@ const MEANINGS: &[Meaning] = &[
     ),
     passing(
         "object format '|extensions.objectformat",
-        "a repository with SHA-256 needs the program 'git', which was not found",
+        "a SHA-256 repository needs the program 'git', which was not found",
         INSTALL_GIT,
     ),
-    // What is written down may be what ends too early.
+    // Before "early EOF", which a full disk may cause too.
     passing("No space left on device", "", NO_SPACE),
     passing(
         "early EOF|hung up unexpectedly|unexpected disconnect|RPC failed",
-        "the connection broke: {answer}",
+        "the connection was lost: {answer}",
         NETWORK,
     ),
     meaning(
         "Host key verification failed|host key is known",
         "",
-        "check the host's key by 'ssh HOST' once, which adds it to ~/.ssh/known_hosts",
+        "run 'ssh HOST' once and confirm the host's key, which adds it to ~/.ssh/known_hosts",
     ),
     meaning(
         "Permission denied (",
         "",
-        "add your key to the SSH agent, or name it in GIT_SSH_COMMAND=\"ssh -i KEY\"; \
-         keys with a passphrase need the agent",
+        "add your key to the SSH agent, or set GIT_SSH_COMMAND=\"ssh -i KEY\"; \
+         a key with a passphrase needs the agent",
     ),
     meaning("Could not read from remote repository", "", ""),
 ];
@@ -177,12 +177,12 @@ pub(super) fn of_library(action: &str, error: git2::Error, remote: &Remote) -> F
     problem(&[message.to_owned()], message, remote).unwrap_or_else(|| library(action)(error))
 }
 
-/// For `map_err` on what libgit2 answers if its words need not be looked at.
+/// For `map_err` on a libgit2 error that needs no explanation.
 pub(super) fn library(action: &str) -> impl FnOnce(git2::Error) -> FetchError {
     move |error| FetchError::new(format!("cannot {action}"), "").caused_by(error)
 }
 
-/// The problem that these lines tell of; `whole` is all that is said.
+/// The problem that these lines describe; `whole` is the whole message.
 fn problem(lines: &[String], whole: &str, remote: &Remote) -> Option<FetchError> {
     let (meaning, line) = MEANINGS.iter().find_map(|meaning| {
         let says = |line: &&String| meaning.words.split('|').any(|words| line.contains(words));
@@ -190,7 +190,7 @@ fn problem(lines: &[String], whole: &str, remote: &Remote) -> Option<FetchError>
     })?;
     let tried = match &remote.credentials {
         Some(known) if known.password.is_some() => "the user and password in the URL",
-        _ => "what Git's credential helpers or GIT_ASKPASS gave",
+        _ => "the credentials of Git's helpers or GIT_ASKPASS",
     };
     let url = remote.to_string();
     let filled = |text: &str| {
@@ -207,7 +207,7 @@ fn problem(lines: &[String], whole: &str, remote: &Remote) -> Option<FetchError>
     Some(FetchError::new(message, filled(meaning.hint)).of_kind(meaning.kind))
 }
 
-/// The line without what `git` begins every error with.
+/// The line without the prefixes of `git`'s errors.
 fn answer(line: &str) -> &str {
     let line = ["fatal: ", "error: ", "remote error: ", "unable to access '"]
         .into_iter()
@@ -218,7 +218,7 @@ fn answer(line: &str) -> &str {
     line.trim_end_matches('.')
 }
 
-/// Lines of `git` that tell nothing about a failure.
+/// Whether a line of `git`'s output says nothing about a failure.
 fn is_noise(line: &str) -> bool {
     const BEGINNINGS: &[&str] = &[
         "Cloning into '",

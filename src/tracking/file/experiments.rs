@@ -1,4 +1,4 @@
-//! Experiments of a file store.
+//! Experiments in a file store.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -18,8 +18,7 @@ const DEFAULT_NAME: &str = "Default";
 /// The longest experiment id, in characters.
 const MAX_ID_LENGTH: usize = 64;
 
-/// The smallest id that is made for an experiment, and how many there are from it on: all numbers
-/// of 18 digits, as MLflow makes them.
+/// The smallest new experiment id, and the number of ids: all numbers with 18 digits, as in MLflow.
 const FIRST_ID: u64 = 100_000_000_000_000_000;
 const ID_COUNT: u64 = 900_000_000_000_000_000;
 
@@ -40,7 +39,7 @@ impl Files {
         }
     }
 
-    /// The experiment, where it is there; makes none.
+    /// Finds the experiment without creating it.
     pub(super) fn look_for_experiment(
         &self,
         selector: &ExperimentSelector,
@@ -56,7 +55,7 @@ impl Files {
         }
     }
 
-    /// The experiment with this id, which must not be deleted.
+    /// The experiment with this id; a deleted one is an error.
     pub(super) fn active_experiment(&self, id: &ExperimentId) -> Result<ExperimentMeta, TrackingError> {
         let missing = || self.not_found("experiment", id);
         if !is_id(id.as_str(), MAX_ID_LENGTH) {
@@ -72,7 +71,7 @@ impl Files {
             Some(meta) if meta.experiment_id == id.as_str() => Ok(meta),
             Some(meta) => Err(self.unreadable(FileStoreError::Meta {
                 path: directory.join(META_FILE),
-                reason: format!("is of another experiment, '{}'", meta.experiment_id),
+                reason: format!("belongs to another experiment, '{}'", meta.experiment_id),
             })),
             None if self.root.join(TRASH).join(id.as_str()).is_dir() => Err(self.deleted("experiment", id)),
             None => Err(missing()),
@@ -98,8 +97,8 @@ impl Files {
         }
     }
 
-    /// The experiment with this name. Names are unique, but where several clients made one at once
-    /// the newest counts, as MLflow decides it; an active one before a deleted one.
+    /// The experiment with this name. If several clients have created it at the same time, an active one counts, and
+    /// then the newest, as in MLflow.
     fn experiment_by_name(&self, name: &str) -> Result<Option<ExperimentMeta>, FileStoreError> {
         if let Some(own) = self.experiment_made_here(name)? {
             return Ok(Some(own));
@@ -126,7 +125,7 @@ impl Files {
         Ok(None)
     }
 
-    /// An experiment that mlrun made lies where its name says, and is found without a search.
+    /// Finds an experiment that mlrun created, whose directory follows from its name, without a search.
     fn experiment_made_here(&self, name: &str) -> Result<Option<ExperimentMeta>, FileStoreError> {
         let directory = self.root.join(id_for(name, 0));
         let Some(text) = read_text(&directory)? else {
@@ -136,8 +135,8 @@ impl Files {
             .filter(|meta| meta.name == name && meta.lifecycle_stage == LifecycleStage::Active))
     }
 
-    /// Makes an experiment. The id follows from the name: of clients that make the same experiment
-    /// at once all come to the same directory, and the first one's `meta.yaml` counts.
+    /// Creates an experiment. The id follows from the name, so clients that create the same experiment use the same
+    /// directory, and the first `meta.yaml` counts.
     fn make_experiment(&self, name: &str) -> Result<ExperimentId, FileStoreError> {
         let mut attempt = 0;
         loop {
@@ -149,14 +148,14 @@ impl Files {
             self.write_experiment(&id, name)?;
             let directory = self.root.join(&id);
             let meta = ExperimentMeta::read(&directory)?;
-            // Another experiment may have the id: one that was renamed since.
+            // Another experiment, which has been renamed, may have the id.
             if meta.is_some_and(|meta| meta.name == name && meta.lifecycle_stage == LifecycleStage::Active) {
                 return Ok(ExperimentId::new(id));
             }
         }
     }
 
-    /// Writes an experiment's directory and `meta.yaml`, unless there are some.
+    /// Writes an experiment's directory and `meta.yaml`, unless they exist.
     fn write_experiment(&self, id: &str, name: &str) -> Result<(), FileStoreError> {
         let directory = self.root.join(id);
         create_directory(&directory)?;
@@ -172,7 +171,7 @@ impl Files {
         create_new(&directory.join(META_FILE), &directory, &meta.to_yaml()).map(drop)
     }
 
-    /// Makes the store's directory with its default experiment where there is none.
+    /// Creates the store's directory and its default experiment, unless they exist.
     fn ensure_store(&self) -> Result<(), FileStoreError> {
         if !self.root.exists() {
             create_parents(&self.root)?;
@@ -201,13 +200,13 @@ impl Files {
             Ok(_) => Err(FileStoreError::NotADirectory {
                 path: self.root.clone(),
             }),
-            // A store that is not there holds nothing.
+            // A missing store is empty.
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(FileStoreError::io("look at", &self.root)(error)),
+            Err(error) => Err(FileStoreError::io("read", &self.root)(error)),
         }
     }
 
-    /// The directories of all experiments, the deleted ones last.
+    /// The directories of all experiments, deleted ones last.
     pub(super) fn all_experiment_directories(&self) -> Result<Vec<PathBuf>, FileStoreError> {
         self.check_root()?;
         let mut directories = experiment_directories(&self.root)?;
@@ -223,36 +222,36 @@ fn experiment_directories(parent: &Path) -> Result<Vec<PathBuf>, FileStoreError>
         let is_named_so = name
             .to_str()
             .is_some_and(|name| is_id(name, MAX_ID_LENGTH) && name != MODELS);
-        // A plain file has no meta.yaml under it, so only other kinds need no further look.
+        // Anything but a regular file may be a directory or a link to one; reading its meta.yaml decides.
         is_named_so && !entry.file_type().is_ok_and(|kind| kind.is_file())
     };
     let entries = list(parent)?.into_iter().filter(may_be_experiment);
     Ok(entries.map(|entry| entry.path()).collect())
 }
 
-/// The experiment in a directory. One that cannot be understood, or that lies in a directory of
-/// another id, is passed over with a word: the others can still be used.
+/// The experiment in a directory. An invalid one, or one with another id than its directory, is skipped with a
+/// warning, because the others are still usable.
 fn understood(directory: &Path, text: &[u8]) -> Option<ExperimentMeta> {
     let name = directory.file_name()?.to_str()?;
     match ExperimentMeta::parse(&directory.join(META_FILE), text) {
         Ok(meta) if meta.experiment_id == name => Some(meta),
         Ok(meta) => {
             tracing::warn!(
-                "the experiment in '{}' is passed over: its id is '{}'",
+                "skipping the experiment in '{}': its id is '{}'",
                 directory.display(),
                 meta.experiment_id
             );
             None
         }
         Err(error) => {
-            tracing::warn!("an experiment is passed over: {error}");
+            tracing::warn!("skipping an experiment: {error}");
             None
         }
     }
 }
 
-/// Whether a `meta.yaml` may name this experiment, so that most files of a large store need not be
-/// understood. A name of plain characters stands in its file as it is.
+/// Whether a `meta.yaml` may contain this name, to avoid parsing most files of a large store. A name of plain
+/// characters is written without escapes.
 fn may_hold(text: &[u8], name: &str) -> bool {
     let is_plain = name
         .bytes()
@@ -260,7 +259,7 @@ fn may_hold(text: &[u8], name: &str) -> bool {
     !is_plain || text.windows(name.len()).any(|window| window == name.as_bytes())
 }
 
-/// The id for a new experiment of this name. `attempt` gives others where the first ones are taken.
+/// The id for a new experiment of this name. Each `attempt` gives another one, in case the first ids exist.
 fn id_for(name: &str, attempt: u32) -> String {
     // FNV-1a: short, and the same in every version of mlrun.
     let hash = name

@@ -1,4 +1,4 @@
-//! The files of a store: written so that nobody ever reads half a file, and why they cannot be used.
+//! Reads and writes a store's files. Files are replaced atomically, so no reader sees half a file.
 
 use std::fs::{self, DirEntry, Permissions};
 use std::io::{self, ErrorKind, Write as _};
@@ -10,21 +10,21 @@ use tempfile::NamedTempFile;
 use crate::tracking::error::StoreFault;
 use crate::yaml::YamlError;
 
-/// Why a file store's files cannot be used.
+/// Why a file store's files are unusable.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FileStoreError {
     #[error("cannot {action} '{path}'")]
     Io {
-        /// What was tried, such as `create the directory`.
+        /// The attempted action, such as `create the directory`.
         action: &'static str,
         path: PathBuf,
         source: io::Error,
     },
     #[error("'{path}' is not a directory")]
     NotADirectory { path: PathBuf },
-    #[error("cannot understand '{path}'")]
+    #[error("'{path}' is not valid YAML")]
     Yaml { path: PathBuf, source: YamlError },
-    /// A `meta.yaml` does not hold what it must.
+    /// A `meta.yaml` with missing or invalid values.
     #[error("'{path}' {reason}")]
     Meta { path: PathBuf, reason: String },
 }
@@ -38,7 +38,7 @@ impl FileStoreError {
 }
 
 impl StoreFault for FileStoreError {
-    /// A network file system that is away, or a full disk.
+    /// An unavailable network file system, or a full disk.
     fn may_pass(&self) -> bool {
         matches!(self, Self::Io { source, .. } if matches!(
             source.kind(),
@@ -56,16 +56,16 @@ impl StoreFault for FileStoreError {
         let text = match self {
             Self::Io { source, .. } => match source.kind() {
                 ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                    "set MLFLOW_TRACKING_URI to a store that you may write to"
+                    "set MLFLOW_TRACKING_URI to a store with write permission"
                 }
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                    "make room on the disk, or set MLFLOW_TRACKING_URI to a store elsewhere"
+                    "free some space, or set MLFLOW_TRACKING_URI to a store on another disk"
                 }
                 ErrorKind::InvalidFilename => {
-                    "each parameter and tag is a file named after its key: use a shorter key"
+                    "use a shorter key; a file store names the files of parameters and tags after their keys"
                 }
                 ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-                    "a file is where a directory must be: move it away"
+                    "move the file away that has the name of a directory"
                 }
                 _ => return None,
             },
@@ -80,7 +80,7 @@ impl StoreFault for FileStoreError {
     }
 }
 
-/// The contents of a file; `None` where there is no file, or no directory.
+/// The contents of a file; `None` if the file or its directory does not exist.
 pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>, FileStoreError> {
     match fs::read(path) {
         Ok(text) => Ok(Some(text)),
@@ -89,7 +89,7 @@ pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>, FileStoreError> 
     }
 }
 
-/// What is in a directory; nothing where there is none.
+/// The entries of a directory; empty if it does not exist.
 pub(super) fn list(directory: &Path) -> Result<Vec<DirEntry>, FileStoreError> {
     match fs::read_dir(directory).and_then(|entries| entries.collect()) {
         Ok(entries) => Ok(entries),
@@ -98,8 +98,8 @@ pub(super) fn list(directory: &Path) -> Result<Vec<DirEntry>, FileStoreError> {
     }
 }
 
-/// Puts a file with this content in the place of another one, or of none. The content is written
-/// into `staging` first, a directory of the same file system whose plain files nobody reads.
+/// Creates or replaces a file atomically. The content is first written to `staging`, a directory on the same file
+/// system whose regular files nobody reads.
 pub(super) fn replace(path: &Path, staging: &Path, content: &[u8]) -> Result<(), FileStoreError> {
     let staged = stage(staging, content)?;
     staged
@@ -108,8 +108,7 @@ pub(super) fn replace(path: &Path, staging: &Path, content: &[u8]) -> Result<(),
         .map_err(|error| FileStoreError::io("write", path)(error.error))
 }
 
-/// Puts a file with this content where there is none yet. Gives `false`, and changes nothing, where
-/// there is one: also when two do this at once only one of them gets `true`.
+/// Creates a file. Gives `false` and changes nothing if it exists. Of two concurrent calls only one gets `true`.
 pub(super) fn create_new(path: &Path, staging: &Path, content: &[u8]) -> Result<bool, FileStoreError> {
     let error = match stage(staging, content)?.persist_noclobber(path) {
         Ok(_) => return Ok(true),
@@ -118,15 +117,15 @@ pub(super) fn create_new(path: &Path, staging: &Path, content: &[u8]) -> Result<
     if error.error.kind() == ErrorKind::AlreadyExists {
         return Ok(false);
     }
-    // Some file systems can neither link nor rename without replacing. There the last one wins, and
-    // as all write the same but for the time that makes no difference.
+    // Some file systems support neither links nor renames without replacing. There the last writer wins, which makes
+    // no difference, because only the times differ.
     match error.file.persist(path) {
         Ok(_) => Ok(true),
         Err(error) => Err(FileStoreError::io("write", path)(error.error)),
     }
 }
 
-/// Makes a directory where there is nothing yet. Gives `false` where there is one.
+/// Creates a directory. Gives `false` if it exists.
 pub(super) fn create_directory(path: &Path) -> Result<bool, FileStoreError> {
     match fs::create_dir(path) {
         Ok(()) => Ok(true),
@@ -135,13 +134,13 @@ pub(super) fn create_directory(path: &Path) -> Result<bool, FileStoreError> {
     }
 }
 
-/// Writes a file of a directory that nobody reads yet; makes the directories above it.
+/// Writes a file in a directory that nobody reads yet, including its parents.
 pub(super) fn write_unseen(path: &Path, content: &str) -> Result<(), FileStoreError> {
     create_parents(path)?;
     fs::write(path, content).map_err(FileStoreError::io("write", path))
 }
 
-/// Makes the directories above a file.
+/// Creates the parents of a file.
 pub(super) fn create_parents(path: &Path) -> Result<(), FileStoreError> {
     match path.parent() {
         Some(parent) => {
@@ -154,7 +153,7 @@ pub(super) fn create_parents(path: &Path) -> Result<(), FileStoreError> {
 fn stage(staging: &Path, content: &[u8]) -> Result<NamedTempFile, FileStoreError> {
     let mut staged = tempfile::Builder::new()
         .prefix(".mlrun-")
-        // As any other new file: the umask decides who may read it.
+        // The umask decides who may read it, as for any new file.
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(staging)
         .map_err(FileStoreError::io("write a file in", staging))?;

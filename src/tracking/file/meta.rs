@@ -1,7 +1,7 @@
-//! `meta.yaml`: what a file store knows of an experiment or a run beside tags and parameters.
+//! `meta.yaml`: the data of an experiment or run, except its tags and parameters.
 //!
-//! Written as MLflow 2 writes it, byte for byte. MLflow 3 reads that, while MLflow 2 cannot read
-//! the runs that MLflow 3 writes, which lack `run_uuid`: so one store serves both.
+//! It is written byte for byte like MLflow 2, so that both MLflow 2 and 3 can read it. MLflow 2 cannot read runs that
+//! MLflow 3 has written, because they have no `run_uuid`.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::yaml::{self, Mapping, Value};
 /// The file's name.
 pub(super) const META_FILE: &str = "meta.yaml";
 
-/// The directories beside it in a run's directory.
+/// The other directories of a run.
 pub(super) const PARAMS: &str = "params";
 pub(super) const TAGS: &str = "tags";
 pub(super) const METRICS: &str = "metrics";
@@ -22,7 +22,7 @@ pub(super) const ARTIFACTS: &str = "artifacts";
 /// The longest run id, in characters.
 pub(super) const MAX_ID_LENGTH: usize = 256;
 
-/// What started a run, as older versions kept it here: always `LOCAL` today.
+/// The source type that older versions recorded here; always `LOCAL` today.
 const SOURCE_TYPE_LOCAL: i64 = 4;
 
 /// An experiment's `meta.yaml`.
@@ -32,13 +32,13 @@ pub(super) struct ExperimentMeta {
     pub(super) name: String,
     pub(super) artifact_location: String,
     pub(super) lifecycle_stage: LifecycleStage,
-    /// In milliseconds; unknown in experiments of old versions.
+    /// In milliseconds; missing in experiments of old versions.
     pub(super) creation_time: Option<i64>,
     pub(super) last_update_time: Option<i64>,
 }
 
 impl ExperimentMeta {
-    /// Reads the file of an experiment's directory; `None` where there is none.
+    /// Reads the file in an experiment's directory, if it exists.
     pub(super) fn read(directory: &Path) -> Result<Option<Self>, FileStoreError> {
         Fields::read(directory)?.map(Self::of).transpose()
     }
@@ -75,7 +75,7 @@ impl ExperimentMeta {
 pub(super) struct RunMeta {
     pub(super) run_id: String,
     pub(super) experiment_id: String,
-    /// Unknown in runs of versions before MLflow 2.
+    /// Missing in runs of versions before MLflow 2.
     pub(super) run_name: Option<String>,
     pub(super) artifact_uri: String,
     pub(super) user_id: String,
@@ -86,7 +86,7 @@ pub(super) struct RunMeta {
 }
 
 impl RunMeta {
-    /// Reads the file of a run's directory; `None` where there is none.
+    /// Reads the file in a run's directory, if it exists.
     pub(super) fn read(directory: &Path) -> Result<Option<Self>, FileStoreError> {
         Fields::read(directory)?.map(Self::of).transpose()
     }
@@ -96,11 +96,11 @@ impl RunMeta {
             Some(run_id) => run_id,
             None => fields.required_text("run_uuid")?,
         };
-        // A run without a status goes on, as MLflow takes it.
+        // As in MLflow, a run without a status is running.
         let status = match fields.number("status")? {
             None => RunStatus::Running,
             Some(number) => RunStatus::from_number(number)
-                .ok_or_else(|| fields.wrong(format!("has the status {number}, which means nothing")))?,
+                .ok_or_else(|| fields.wrong(format!("has the unknown status {number}")))?,
         };
         Ok(Self {
             run_id,
@@ -139,12 +139,12 @@ impl RunMeta {
     }
 }
 
-/// The file's text; `None` where there is no file, or no directory.
+/// The file's text, if it exists.
 pub(super) fn read_text(directory: &Path) -> Result<Option<Vec<u8>>, FileStoreError> {
     read_file(&directory.join(META_FILE))
 }
 
-/// Some texts of a directory's `meta.yaml`; `None` where there is no file, or no directory.
+/// Some text values of a directory's `meta.yaml`, if it exists.
 pub(super) fn read_texts<const N: usize>(
     directory: &Path,
     keys: [&str; N],
@@ -159,14 +159,14 @@ pub(super) fn read_texts<const N: usize>(
     Ok(Some(texts))
 }
 
-/// The values of a `meta.yaml`, whoever wrote it.
+/// The values of a `meta.yaml` of any version.
 struct Fields {
     path: PathBuf,
     mapping: Mapping,
 }
 
 impl Fields {
-    /// The values in the file of a directory; `None` where there is none.
+    /// Reads the file in a directory, if it exists.
     fn read(directory: &Path) -> Result<Option<Self>, FileStoreError> {
         match read_text(directory)? {
             Some(text) => Self::parse(&directory.join(META_FILE), &text).map(Some),
@@ -182,7 +182,7 @@ impl Fields {
         let Value::Map(mapping) = node.value else {
             return Err(FileStoreError::Meta {
                 path: path.to_owned(),
-                reason: "is empty or holds no mapping".to_owned(),
+                reason: "is empty or not a mapping".to_owned(),
             });
         };
         Ok(Self {
@@ -198,12 +198,12 @@ impl Fields {
         }
     }
 
-    /// Text, also where an old version wrote a number.
+    /// Text, even if an old version wrote a number.
     fn text(&self, key: &str) -> Result<Option<String>, FileStoreError> {
         match self.mapping.get(key).map(|node| &node.value) {
             None | Some(Value::Null) => Ok(None),
             Some(value @ (Value::Str(_) | Value::Int(_))) => Ok(Some(value.to_python_str())),
-            Some(_) => Err(self.wrong(format!("has no text as {key}"))),
+            Some(_) => Err(self.wrong(format!("has an invalid {key} (not text)"))),
         }
     }
 
@@ -221,8 +221,8 @@ impl Fields {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Int(number)) => i64::try_from(number)
                 .map(Some)
-                .map_err(|_| self.wrong(format!("has the number {number} as {key}, which is too large"))),
-            Some(_) => Err(self.wrong(format!("has no whole number as {key}"))),
+                .map_err(|_| self.wrong(format!("has an invalid {key} (too large: {number})"))),
+            Some(_) => Err(self.wrong(format!("has an invalid {key} (not a whole number)"))),
         }
     }
 }
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_other_versions_wrote_is_read() {
+    fn files_of_other_versions_are_read() {
         let old = "run_uuid: abc\nexperiment_id: 0\nstatus: 3\nname: ''\nend_time: 12\nsource_type: 3\n";
         let meta = run(old).unwrap();
         assert_eq!((meta.run_id.as_str(), meta.experiment_id.as_str()), ("abc", "0"));
@@ -258,25 +258,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_meta_file_is_told() {
+    fn invalid_meta_files_are_reported() {
         for (text, expected) in [
-            ("", "'m' is empty or holds no mapping"),
-            ("[]", "'m' is empty or holds no mapping"),
-            ("a: [", "cannot understand 'm'"),
+            ("", "'m' is empty or not a mapping"),
+            ("[]", "'m' is empty or not a mapping"),
+            ("a: [", "'m' is not valid YAML"),
             ("experiment_id: 0", "'m' has no run_uuid"),
             ("run_id: a", "'m' has no experiment_id"),
-            ("run_id: [a]", "'m' has no text as run_id"),
+            ("run_id: [a]", "'m' has an invalid run_id (not text)"),
             (
                 "run_id: a\nexperiment_id: 0\nstatus: 9",
-                "'m' has the status 9, which means nothing",
+                "'m' has the unknown status 9",
             ),
             (
                 "run_id: a\nexperiment_id: 0\nstatus: RUNNING",
-                "'m' has no whole number as status",
+                "'m' has an invalid status (not a whole number)",
             ),
             (
                 "run_id: a\nexperiment_id: 0\nend_time: 99999999999999999999",
-                "'m' has the number 99999999999999999999 as end_time, which is too large",
+                "'m' has an invalid end_time (too large: 99999999999999999999)",
             ),
         ] {
             assert_eq!(run(text).unwrap_err(), expected, "{text}");

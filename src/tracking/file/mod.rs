@@ -1,16 +1,16 @@
-//! A file store: a directory of text files, as MLflow's own file store lays it out.
+//! A file store: a directory of text files with the layout of MLflow's file store.
 //!
 //! ```text
 //! ROOT/EXPERIMENT/meta.yaml                  ROOT/.trash/EXPERIMENT/…        deleted experiments
 //! ROOT/EXPERIMENT/RUN/meta.yaml              status, times, name
-//! ROOT/EXPERIMENT/RUN/params/KEY             a file a parameter; slashes in keys are directories
-//! ROOT/EXPERIMENT/RUN/tags/KEY               a file a tag
+//! ROOT/EXPERIMENT/RUN/params/KEY             one file per parameter; slashes in keys are directories
+//! ROOT/EXPERIMENT/RUN/tags/KEY               one file per tag
 //! ROOT/EXPERIMENT/RUN/{metrics,artifacts}/   for the entry point
 //! ROOT/.mlrun-creates-RUN                    a run that is being created
 //! ```
 //!
-//! Nothing here takes a lock, since locks fail on some network file systems. A run or an experiment
-//! is there when its `meta.yaml` is, which comes last and whole.
+//! There are no locks, because locks fail on some network file systems. A run or experiment exists once its
+//! `meta.yaml` does, which is written last and atomically.
 
 mod experiments;
 mod io;
@@ -34,7 +34,7 @@ use crate::entities::{ExperimentId, Metric, RunData, RunId, RunInfo, RunStatus};
 /// The directory of deleted experiments.
 const TRASH: &str = ".trash";
 
-/// The directory of the model registry, which lies among the experiments.
+/// The directory of the model registry, beside the experiments.
 const MODELS: &str = "models";
 
 /// A tracking store in a directory.
@@ -43,19 +43,18 @@ pub struct FileStore {
     files: Arc<Files>,
 }
 
-/// The directory itself; its functions block.
+/// The store's directory. Its functions block.
 #[derive(Debug)]
 struct Files {
     root: PathBuf,
-    /// The location under which new experiments keep their artifacts: a path or a URI.
+    /// The path or URI below which new experiments keep their artifacts.
     artifact_root: String,
     long_values: LongValues,
 }
 
 impl FileStore {
-    /// The store in this directory, which must be given by an absolute path. New experiments keep
-    /// their artifacts under `artifact_root`, the store's own path or `file:` URI. Touches nothing:
-    /// the directory is made by the first call that writes.
+    /// The store in this directory, given by an absolute path. New experiments keep their artifacts below
+    /// `artifact_root`, the store's path or `file:` URI. The directory is created by the first call that writes.
     pub fn open(path: impl Into<PathBuf>, artifact_root: impl Into<String>) -> Self {
         Self {
             files: Arc::new(Files {
@@ -66,7 +65,7 @@ impl FileStore {
         }
     }
 
-    /// Does blocking work aside, so that signals are heard while a slow file system makes it wait.
+    /// Runs blocking work on another thread, so that signals are handled while a slow file system blocks it.
     async fn aside<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Files) -> Result<T, TrackingError> + Send + 'static,
@@ -153,8 +152,7 @@ impl StoreRules for Files {
     }
 }
 
-/// Whether this can be the id of a run or an experiment, and so the name of a directory: MLflow's
-/// rule, which keeps ids from leading anywhere else.
+/// Whether this is a valid id of a run or experiment, and thus a safe name of a directory. The rule is MLflow's.
 fn is_id(text: &str, longest: usize) -> bool {
     let mut characters = text.chars();
     characters

@@ -1,4 +1,4 @@
-//! Where a model's artifacts are, by the files of the model registry:
+//! Finds a model's artifacts in the files of the model registry:
 //!
 //! ```text
 //! ROOT/models/NAME/version-N/meta.yaml       source, storage_location, current_stage
@@ -63,7 +63,7 @@ impl Files {
     }
 }
 
-/// Whether this is the name of one directory. A registered model may be called almost anything.
+/// Whether this is the name of a single directory. Registered models may have almost any name.
 fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.contains(['/', '\0']) && !matches!(name, "." | "..")
 }
@@ -79,7 +79,7 @@ fn of_version(directory: &Path) -> Result<Option<String>, FileStoreError> {
     Ok(location.filter(|location| !location.is_empty()).or(source))
 }
 
-/// The directory of the highest version, in one stage, whose case does not matter, or in any.
+/// The directory of the highest version, in this stage (ignoring case) or in any.
 fn newest(model: &Path, stage: Option<&str>) -> Result<Option<PathBuf>, FileStoreError> {
     let entries = match fs::read_dir(model) {
         Ok(entries) => entries,

@@ -1,4 +1,4 @@
-//! Runs of a file store.
+//! Runs in a file store.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -26,7 +26,7 @@ impl Files {
         let mut tags = self.fit(Entity::Tag, new_run.tags)?;
         for (entity, pairs) in [(Entity::Param, &params), (Entity::Tag, &tags)] {
             if let Some((key, other)) = file_in_the_way(pairs) {
-                let reason = format!("it is kept as a file, and so is '{other}', which would lie under it");
+                let reason = format!("the key '{other}' needs a directory of that name in the file store");
                 return Err(self.refused(format!("the {entity} '{key}'"), reason));
             }
         }
@@ -49,7 +49,7 @@ impl Files {
         let _unfinished = unfinished::begin(&self.root, &meta.experiment_id, run_id.as_str())
             .map_err(|error| self.unwritable(error))?;
         if let Err(error) = write_run(&directory, &meta, &params, &tags) {
-            // What is left without a meta.yaml is no run, but would lie around.
+            // Without a meta.yaml the directory is not a run, only a leftover.
             let _ = fs::remove_dir_all(&directory);
             return Err(self.unwritable(error));
         }
@@ -75,7 +75,7 @@ impl Files {
         })))
     }
 
-    /// Tags are looked at before `meta.yaml`: most runs are passed over by one small file.
+    /// Tags are compared before `meta.yaml`, because one small file rules out most runs.
     pub(super) fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError> {
         let tags = self.fit_wanted_tags(wanted)?;
         let experiment = wanted.experiment_id.as_str();
@@ -130,7 +130,7 @@ impl Files {
         }
     }
 
-    /// The run's directory and `meta.yaml`, whatever experiment it belongs to.
+    /// The run's directory and `meta.yaml`, in any experiment.
     fn find_run(&self, run_id: &RunId) -> Result<(PathBuf, RunMeta), TrackingError> {
         let id = run_id.as_str();
         let unreadable = |error| self.unreadable(error);
@@ -150,7 +150,7 @@ impl Files {
     }
 }
 
-/// Writes all of a run; its `meta.yaml`, which makes it one, comes last.
+/// Writes a run's files. Its `meta.yaml`, with which it exists, is written last.
 fn write_run(
     directory: &Path,
     meta: &RunMeta,
@@ -169,7 +169,7 @@ fn write_run(
     replace(&directory.join(META_FILE), directory, &meta.to_yaml())
 }
 
-/// A key that others lie under when keys are paths: `a` beside `a/b`.
+/// A key that would also be the directory of another key: `a` beside `a/b`.
 fn file_in_the_way(pairs: &[(String, String)]) -> Option<(&str, &str)> {
     let keys: HashSet<&str> = pairs.iter().map(|(key, _)| key.as_str()).collect();
     pairs.iter().find_map(|(key, _)| {
@@ -179,14 +179,14 @@ fn file_in_the_way(pairs: &[(String, String)]) -> Option<(&str, &str)> {
     })
 }
 
-/// Whether this looks like a run and not like something among a run's artifacts that bears the name.
+/// Whether this looks like a run, and not like an artifact with the same name.
 fn is_run_directory(directory: &Path) -> bool {
     [METRICS, PARAMS, ARTIFACTS]
         .iter()
         .all(|name| directory.join(name).is_dir())
 }
 
-/// A `meta.yaml` that names another run or experiment than the directory is not trusted.
+/// Fails if `meta.yaml` names another run or experiment than its directory.
 fn check_place(directory: &Path, experiment: &Path, meta: &RunMeta) -> Result<(), FileStoreError> {
     let is = |path: &Path, name: &str| path.file_name().is_some_and(|found| found == name);
     if is(directory, &meta.run_id) && is(experiment, &meta.experiment_id) {
@@ -195,14 +195,14 @@ fn check_place(directory: &Path, experiment: &Path, meta: &RunMeta) -> Result<()
     Err(FileStoreError::Meta {
         path: directory.join(META_FILE),
         reason: format!(
-            "is of another run, '{}' of experiment '{}'",
+            "belongs to another run, '{}' of experiment '{}'",
             meta.run_id, meta.experiment_id
         ),
     })
 }
 
 fn info_of(meta: RunMeta, directory: &Path) -> RunInfo {
-    // Versions before MLflow 2 keep the name among the tags alone.
+    // Versions before MLflow 2 keep the name only as a tag.
     let run_name = meta
         .run_name
         .filter(|name| !name.is_empty())
@@ -217,7 +217,7 @@ fn info_of(meta: RunMeta, directory: &Path) -> RunInfo {
     }
 }
 
-/// The finished runs with these tags; the newest come first.
+/// The finished runs with these tags, newest first.
 fn finished(experiment: &Path, tags: &[(String, String)]) -> Result<Vec<(RunMeta, PathBuf)>, FileStoreError> {
     let mut found = Vec::new();
     for entry in list(experiment)? {
@@ -231,12 +231,12 @@ fn finished(experiment: &Path, tags: &[(String, String)]) -> Result<Vec<(RunMeta
         if !is_run {
             continue;
         }
-        // A run that cannot be understood is no run to go by; the others are.
+        // Skip invalid runs; the others are still usable.
         let meta = match RunMeta::read(&directory) {
             Ok(Some(meta)) if check_place(&directory, experiment, &meta).is_ok() => meta,
             Ok(_) => continue,
             Err(error) => {
-                tracing::warn!("a run is passed over: {error}");
+                tracing::warn!("skipping a run: {error}");
                 continue;
             }
         };
@@ -281,12 +281,12 @@ fn last_value(history: &str) -> Option<f64> {
         .map(|(_, _, value)| value)
 }
 
-/// The files below a directory as keys and values: a key's slashes are directories.
+/// The files below a directory as keys and values. Slashes in keys are directories.
 fn values_below(root: &Path) -> Result<Vec<(String, String)>, FileStoreError> {
     let mut values = Vec::new();
     let mut open = vec![(root.to_owned(), String::new())];
     while let Some((directory, prefix)) = open.pop() {
-        // Runs of old versions may lack a directory that would be empty.
+        // Old versions omit empty directories.
         for entry in list(&directory)? {
             let path = entry.path();
             let key = format!("{prefix}{}", entry.file_name().to_string_lossy());
@@ -296,7 +296,7 @@ fn values_below(root: &Path) -> Result<Vec<(String, String)>, FileStoreError> {
             }
             match fs::read(&path) {
                 Ok(value) => values.push((key, String::from_utf8_lossy(&value).into_owned())),
-                // A tag that was just taken away.
+                // A tag that has just been removed.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(FileStoreError::io("read", &path)(error)),
             }

@@ -1,8 +1,8 @@
-//! Runs whose creation was cut off: directories without a `meta.yaml`, which are no runs.
+//! Runs whose creation was interrupted: directories without a `meta.yaml`.
 //!
-//! While a run is being created, a file in the store's directory tells so: which run, and which process
-//! creates it. A process that is killed leaves that file behind, and the next one that creates a run removes
-//! what it tells of. MLflow looks at directories there, not at files.
+//! While a run is being created, a file in the store's directory records the run and the process. A killed process
+//! leaves that file behind, and the next process that creates a run removes the leftovers. MLflow ignores such
+//! files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,18 +16,18 @@ use super::is_id;
 use super::meta::{ARTIFACTS, MAX_ID_LENGTH, META_FILE, METRICS, PARAMS, TAGS};
 use crate::process::{ProcessIdentity, Whereabouts};
 
-/// The beginning of the files' names; the run's id follows.
+/// The prefix of the files' names, before the run's id.
 const PREFIX: &str = ".mlrun-creates-";
 
-/// How old what nobody is known to create must be to be a leftover: no client takes so long, and the clocks
-/// of machines that share a directory differ less.
+/// The age from which a directory of an unknown process is a leftover. No client takes that long, and the clocks of
+/// machines that share a directory differ less.
 const LEFTOVER_AGE: Duration = Duration::from_secs(600);
 
-/// How many entries of an experiment are looked at for directories that no file tells of. In larger ones
-/// the search would take longer than the creation of a run.
+/// The most entries of an experiment to search for unrecorded leftovers. With more, the search would take longer
+/// than creating a run.
 const MOST_ENTRIES: usize = 1000;
 
-/// What a file tells.
+/// The content of such a file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Note {
     experiment: String,
@@ -46,29 +46,28 @@ pub(super) fn begin(root: &Path, experiment: &str, run_id: &str) -> Result<Optio
     };
     let text = serde_json::to_string(&note).expect("texts and numbers can be written as JSON");
     write_unseen(&path, &text)?;
-    // Only a relative path could fail, and a store's never is.
+    // Only a relative path could fail, and a store's path is absolute.
     Ok(TempPath::try_from_path(path).ok())
 }
 
-/// Removes what killed programs have left of runs that they were creating. What cannot be removed is left:
-/// it is no reason not to create another run.
+/// Removes the leftovers of killed processes. Failures are ignored, because they do not prevent creating a run.
 pub(super) fn remove_leftovers(root: &Path, experiment: &Path) {
     for note in entries(root).map(|entry| entry.path()) {
         let Some(run_id) = run_of(&note) else {
             continue;
         };
         if let Err(error) = remove_told(root, &note, &run_id) {
-            tracing::debug!(%error, "what is left of a run's creation");
+            tracing::debug!(%error, "removing the leftovers of a run's creation");
         }
     }
     for directory in untold(experiment) {
         if let Err(error) = fs::remove_dir_all(&directory) {
-            tracing::debug!(%error, "what is left of a run's creation");
+            tracing::debug!(%error, "removing the leftovers of a run's creation");
         }
     }
 }
 
-/// The run that a file of this name tells of.
+/// The run in a file's name.
 fn run_of(note: &Path) -> Option<String> {
     let run_id = note.file_name()?.to_str()?.strip_prefix(PREFIX)?;
     is_id(run_id, MAX_ID_LENGTH).then(|| run_id.to_owned())
@@ -79,7 +78,7 @@ fn remove_told(root: &Path, path: &Path, run_id: &str) -> std::io::Result<()> {
     let is_left = match note.as_ref().map(|note| note.process.whereabouts()) {
         Some(Whereabouts::Here) => false,
         Some(Whereabouts::Gone) => true,
-        // Of another machine, or half written: the run's directory comes after it.
+        // On another machine, or the file is incomplete; the run's directory is created after it.
         Some(Whereabouts::Elsewhere) | None => is_old(path),
     };
     if !is_left {
@@ -94,8 +93,7 @@ fn remove_told(root: &Path, path: &Path, run_id: &str) -> std::io::Result<()> {
     fs::remove_file(path)
 }
 
-/// The directories that look like the beginning of a run, hold nothing that anybody could miss, and have not
-/// changed for long.
+/// The unrecorded directories that look like an incomplete run, contain nothing of value, and are old.
 fn untold(experiment: &Path) -> Vec<PathBuf> {
     let names: Vec<PathBuf> = entries(experiment)
         .take(MOST_ENTRIES + 1)
@@ -115,7 +113,7 @@ fn is_half_made(directory: &Path) -> bool {
     let is_part = |path: PathBuf| match path.file_name().and_then(|name| name.to_str()) {
         Some(PARAMS | TAGS) => is_old(&path),
         Some(METRICS | ARTIFACTS) => is_old(&path) && entries(&path).next().is_none(),
-        // A `meta.yaml` that was about to be moved to its place.
+        // A staged `meta.yaml`.
         Some(name) => name.starts_with(".mlrun-") && is_old(&path),
         None => false,
     };

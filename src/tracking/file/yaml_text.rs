@@ -1,7 +1,6 @@
-//! Flat mappings as PyYAML's `safe_dump` writes them in block style with `allow_unicode`.
+//! Writes flat mappings like PyYAML's `safe_dump` in block style with `allow_unicode`.
 //!
-//! The choice between plain text and quotes, and where long text is broken, follow the emitter of
-//! libyaml, which is under PyYAML.
+//! Quoting and line breaks follow the emitter of libyaml, which PyYAML uses.
 
 use crate::yaml::{self, Value};
 
@@ -37,13 +36,13 @@ pub(super) fn mapping(fields: &[(&str, Field<'_>)]) -> Vec<u8> {
     writer.output.into_bytes()
 }
 
-/// Text goes on in a new line at the first single space after this column.
+/// Text is broken at the first single space after this column.
 const WIDTH: usize = 80;
 
-/// What continued lines begin with.
+/// The indent of continued lines.
 const INDENT: &str = "  ";
 
-/// Whether a part of the text would mean something in YAML.
+/// Whether the text contains YAML syntax.
 fn has_indicator(characters: &[char]) -> bool {
     let is_end = |index: usize| matches!(characters.get(index), None | Some(' '));
     let starts_document = characters.starts_with(&['-'; 3]) || characters.starts_with(&['.'; 3]);
@@ -62,24 +61,23 @@ fn has_indicator(characters: &[char]) -> bool {
             })
 }
 
-/// Whether the text without quotes is read as this text again, and not as a number, a date or
-/// another kind of value.
+/// Whether the unquoted text is read as text, and not as a number, a date or another kind of value.
 fn reads_back(text: &str) -> bool {
     yaml::parse(text.as_bytes()).is_ok_and(|node| matches!(&node.value, Value::Str(read) if read == text))
 }
 
-/// What libyaml writes without an escape. A tab is not among it.
+/// Whether libyaml writes the character without an escape; it escapes tabs.
 fn is_printable(character: char) -> bool {
     matches!(character,
         '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}')
 }
 
-/// The line breaks among the printable characters.
+/// Whether a printable character is a line break.
 fn is_break(character: char) -> bool {
     matches!(character, '\n' | '\u{2028}' | '\u{2029}')
 }
 
-/// The text that is written, and where in the line its end is.
+/// The output and its current column.
 #[derive(Default)]
 struct Writer {
     output: String,
@@ -101,7 +99,7 @@ impl Writer {
         self.put_all(INDENT);
     }
 
-    /// Writes the text in the first style that keeps it: plain, in single quotes, in double quotes.
+    /// Writes the text in the first style that preserves it: plain, single quotes, double quotes.
     fn text(&mut self, text: &str) {
         let characters: Vec<char> = text.chars().collect();
         let breaks_beside_spaces = characters
@@ -146,7 +144,7 @@ impl Writer {
             if character == ' ' && may_fold && self.column > WIDTH {
                 self.continue_in_new_line();
             } else if is_break(character) {
-                // One line break alone would be read as a space.
+                // A single line break would be read as a space.
                 if character == '\n' && !after_break {
                     self.put('\n');
                 }

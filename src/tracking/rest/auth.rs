@@ -1,5 +1,4 @@
-//! Who the client says it is: credentials from the URL, the environment and the files that MLflow
-//! and Python's `requests` read.
+//! Authentication: credentials from the URL, the environment, and the files that MLflow and Python's `requests` read.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,19 +16,19 @@ use crate::http::{RequestSigner, basic, bearer, netrc_login};
 use crate::ini::IniFile;
 use crate::python_paths::unquote;
 
-/// What the `Authorization` header says, and where that comes from.
+/// The `Authorization` header, and its source.
 #[derive(Debug, Clone)]
 pub(super) struct Credentials {
-    /// `None` if no header can carry it.
+    /// `None` if the value is invalid in a header.
     header: Option<HeaderValue>,
     pub(super) is_token: bool,
-    /// Where a person finds them, to say so when the server refuses them.
+    /// Where they were found, for the message if the server rejects them.
     pub(super) source: String,
 }
 
 impl Credentials {
-    /// Reads MLflow's variables and its credentials file; a variable comes before the file, and
-    /// a user name with a password comes before a token.
+    /// Reads MLflow's variables and its credentials file. Variables have precedence over the file, and a user name
+    /// with a password over a token.
     pub(super) fn from_variables(
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Option<Self>, RestError> {
@@ -58,9 +57,8 @@ impl Credentials {
         }))
     }
 
-    /// The user information of a URL, where it has a user and a password, which may be empty. As in
-    /// Python's `requests` a user alone counts for nothing. `text` is the URL as it was given: an
-    /// empty password is lost in the parsed one.
+    /// The user and password of a URL; the password may be empty. Like Python's `requests`, it ignores a user without a
+    /// password. `text` is the original URL, because the parsed one loses an empty password.
     pub(super) fn from_url(url: &Url, text: &str) -> Option<Self> {
         let has_empty_password = || text.contains(&format!("//{}:@", url.username()));
         let password = match url.password() {
@@ -72,7 +70,7 @@ impl Credentials {
         Some(Self::basic(&user, &password, "the tracking URI"))
     }
 
-    /// The entry for `host` in the first of the netrc files that exists.
+    /// The entry for `host` in the first netrc file that exists.
     pub(super) fn from_netrc(files: &[PathBuf], host: &str) -> Option<Self> {
         let (user, password, source) = netrc_login(files, host)?;
         Some(Self::basic(&user, &password, &source))
@@ -92,7 +90,7 @@ impl Credentials {
     }
 }
 
-/// The user and the password in MLflow's own section of its credentials file, or in the one for all sections.
+/// The user and password in MLflow's section of its credentials file, or in the section for defaults.
 fn read_credentials(variable: &dyn Fn(&str) -> Option<String>) -> Result<[Option<String>; 2], RestError> {
     let path = variable(env_vars::HOME).map(|home| Path::new(&home).join(".mlflow/credentials"));
     let Some(path) = path.filter(|path| path.exists()) else {
@@ -108,20 +106,20 @@ fn read_credentials(variable: &dyn Fn(&str) -> Option<String>) -> Result<[Option
     }))
 }
 
-/// The service for which Amazon's gateways want requests to be signed.
+/// The service name for requests to Amazon's gateways.
 const SERVICE: &str = "execute-api";
 
-/// Makes the credentials of every request anew.
+/// Creates new credentials for every request.
 #[derive(Clone)]
 pub(super) enum Signer {
-    /// By Signature Version 4, as `MLFLOW_TRACKING_AWS_SIGV4` has it.
+    /// Signature Version 4 (`MLFLOW_TRACKING_AWS_SIGV4`).
     Aws(CredentialsProvider),
-    /// By the token of a Kubernetes service account or user, as `MLFLOW_TRACKING_AUTH` has it.
+    /// The token of a Kubernetes service account or user (`MLFLOW_TRACKING_AUTH`).
     Kubernetes(KubernetesAccount),
 }
 
 impl Signer {
-    /// Where a person finds the credentials.
+    /// The source of the credentials, for messages.
     pub(super) fn source(&self) -> &'static str {
         match self {
             Self::Aws(_) => "the AWS settings",
@@ -129,7 +127,7 @@ impl Signer {
         }
     }
 
-    /// Adds the headers to a request whose body has this SHA-256.
+    /// Adds the headers to a request with this SHA-256 of its body.
     pub(super) async fn add_to(&self, request: &mut Request, body: &[u8; 32]) -> Result<(), RestError> {
         match self {
             Self::Aws(provider) => sign_for_aws(provider, request, body).await,
@@ -151,7 +149,7 @@ impl RequestSigner for Signer {
 }
 
 impl fmt::Debug for Signer {
-    /// Without the settings, which may hold keys.
+    /// Omits the settings, which may contain keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Signer").field(&self.source()).finish()
     }
@@ -167,11 +165,10 @@ async fn sign_for_aws(
     let region = region
         .or_else(|| region_of(request.url()))
         .ok_or_else(|| RestError::Setup {
-            text: "requests to the tracking server shall be signed for AWS, but no region is known"
-                .to_owned(),
-            hint: "set AWS_DEFAULT_REGION, or region in the AWS profile",
+            text: "cannot sign requests to the tracking server for AWS: no region is configured".to_owned(),
+            hint: "set AWS_DEFAULT_REGION, or 'region' in the AWS profile",
         })?;
-    // A plus sign stands for a space in a form, and for itself in a signature.
+    // A plus sign means a space in a form, but itself in a signature.
     if let Some(query) = request.url().query().filter(|query| query.contains('+')) {
         let query = query.replace('+', "%20");
         request.url_mut().set_query(Some(&query));
@@ -186,7 +183,7 @@ async fn sign_for_aws(
     Ok(signing.sign(&method, &url, request.headers_mut(), Payload::Sha256(body))?)
 }
 
-/// The region in the name of a gateway's host: `ID.execute-api.REGION.amazonaws.com`.
+/// The region in a gateway's host name: `ID.execute-api.REGION.amazonaws.com`.
 fn region_of(url: &Url) -> Option<String> {
     let mut parts = url.host_str()?.split('.');
     parts.find(|part| *part == SERVICE)?;

@@ -1,4 +1,4 @@
-//! How MLflow's REST API is called: who asks, and what a server's refusals mean.
+//! The client of MLflow's REST API: credentials and refusals.
 
 use std::sync::Arc;
 
@@ -24,15 +24,15 @@ use crate::redact::without_credentials;
 /// A client of one tracking server.
 pub(super) type Client = ApiClient<Tracking>;
 
-/// Who asks a tracking server.
+/// The API of a tracking server, with the credentials.
 #[derive(Debug)]
 pub(super) struct Tracking {
     authorization: Option<HeaderValue>,
-    /// Where the credentials come from that are sent.
+    /// The source of the credentials.
     credentials: Option<String>,
-    /// Makes the credentials of every request, if a variable asks for that.
+    /// Creates credentials for every request, if a variable requires that.
     signer: Option<Signer>,
-    /// Gives the credentials of every request, if they do not stay the same.
+    /// Gives the credentials for every request, if they change.
     session: Option<Arc<Session>>,
     follows_redirects: bool,
 }
@@ -46,13 +46,13 @@ pub(super) fn client(url: &str, settings: &RestSettings) -> Result<Client, RestE
             .or_else(|| settings.credentials.clone())
             .or_else(|| Credentials::from_netrc(&settings.netrc, host)),
         Some(Signer::Aws(_)) => None,
-        // A token goes before the account's own; a password does not.
+        // A token has precedence over the account's; a password does not.
         Some(Signer::Kubernetes(_)) => settings
             .credentials
             .clone()
             .filter(|credentials| credentials.is_token),
     };
-    // Neither fails for a URL that has a host, which was checked.
+    // Neither fails for a URL with a host, which has been checked.
     let _ = (base.set_username(""), base.set_password(None));
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
@@ -60,7 +60,7 @@ pub(super) fn client(url: &str, settings: &RestSettings) -> Result<Client, RestE
         let value = HeaderValue::from_str(workspace).map_err(|_| VariableError {
             name: crate::env_vars::MLFLOW_WORKSPACE,
             value: workspace.clone(),
-            expected: "a name that a header can carry".to_owned(),
+            expected: "a name without control characters".to_owned(),
         })?;
         headers.insert(WORKSPACE, value);
     }
@@ -87,7 +87,7 @@ pub(super) fn client_of_workspace(session: Arc<Session>) -> Client {
     })
 }
 
-/// How the server at this URL is reached by who gets and puts its artifacts.
+/// The access to the server at this URL for artifacts.
 pub(super) fn server_access(url: &str) -> Result<ServerAccess, RestError> {
     let settings = RestSettings::from_environment()?;
     let (api, url, mut headers) = client(url, &settings)?.into_parts();
@@ -145,7 +145,7 @@ impl Api for Tracking {
     }
 
     fn forbids_redirects(&self) -> Option<&'static str> {
-        (!self.follows_redirects).then_some("and MLFLOW_ALLOW_HTTP_REDIRECTS forbids to follow it")
+        (!self.follows_redirects).then_some("which MLFLOW_ALLOW_HTTP_REDIRECTS does not allow")
     }
 
     async fn redacted(&self, body: Vec<u8>) -> Vec<u8> {
@@ -160,25 +160,25 @@ impl Api for Tracking {
             Some((code, message)) => (Some(code), message),
             None => (None, excerpt(&answer.body)),
         };
-        // The statement and its values, which may follow, are not for a log.
+        // Only the first line, since the statement and its values may follow.
         let first = || excerpt(said.lines().next().unwrap_or_default().as_bytes());
         tells_overload(answer.status.as_u16(), code.as_deref(), &said).then(first)
     }
 }
 
-/// The base of all URLs. A query or fragment would be lost in them, and is left of an address that
-/// was copied from a browser.
+/// The base of all URLs. A query or fragment, usually copied from a browser, is an error, because it would be lost.
 fn parse_base(text: &str) -> Result<Url, RestError> {
     let refused = |reason: &str| RestError::Setup {
         text: format!("the tracking URI '{}' {reason}", without_credentials(text)),
-        hint: "set MLFLOW_TRACKING_URI to the server's address, such as https://host:5000",
+        hint: "set MLFLOW_TRACKING_URI to the server's address, such as https://HOST:5000",
     };
-    let url = Url::parse(text.trim()).map_err(|error| refused(&format!("is no valid address: {error}")))?;
+    let url =
+        Url::parse(text.trim()).map_err(|error| refused(&format!("is not a valid address: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(refused("is no http:// or https:// address"));
+        return Err(refused("is not an http:// or https:// address"));
     }
     if url.fragment().is_some() || url.query().is_some() {
-        return Err(refused("has a part after '?' or '#', which belongs to a page"));
+        return Err(refused("must not have a part after '?' or '#'"));
     }
     Ok(url)
 }

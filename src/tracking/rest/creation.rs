@@ -1,4 +1,4 @@
-//! Runs and experiments are created once, also by a server that loses its answers.
+//! Creates runs and experiments exactly once, even if responses are lost.
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -16,7 +16,7 @@ use crate::http::{Call, Outcome};
 use crate::tracking::store::{StoreRules as _, has_tags};
 use crate::tracking::{NewRun, TrackingError};
 
-/// More runs than this are never of one creation.
+/// A creation never leaves more runs than this.
 const MOST_TWINS: usize = 10;
 
 impl RestStore {
@@ -35,12 +35,12 @@ impl RestStore {
                         return Ok(id);
                     }
                 }
-                // Another client was faster.
+                // Another client has just created it.
                 Err(error) if matches!(error.refusal(), Some((_, "RESOURCE_ALREADY_EXISTS", _))) => {
                     let found = self.experiment_by_name(name).await?;
                     return found.ok_or_else(|| self.about("experiment", name, "write to", error));
                 }
-                // Databricks tells so of the directory that the experiment shall be in.
+                // Databricks reports a missing directory of the experiment like this.
                 Err(error) if error.is_not_found() => {
                     let message = error.refusal().map_or("", |(_, _, message)| message);
                     return Err(self.refused(format!("the experiment '{name}'"), message));
@@ -64,7 +64,7 @@ impl RestStore {
         });
         if let Some(name) = new_run.name.as_deref().filter(|name| !name.is_empty()) {
             body["run_name"] = name.into();
-            // Servers before MLflow 2 take the name from the tag alone.
+            // Servers before MLflow 2 read the name only from the tag.
             tags.push((tag::RUN_NAME.to_owned(), name.to_owned()));
         }
         body["tags"] = tags.iter().map(pair).collect();
@@ -97,7 +97,7 @@ impl RestStore {
         }
     }
 
-    /// Looks for runs that this creation made.
+    /// Finds the runs of this creation.
     async fn marked_runs(&self, mark: &Mark<'_>) -> Result<Vec<RunData>, TrackingError> {
         let id = mark.new_run.experiment_id.as_str();
         let (mut runs, _) = self.search(id, &mark.filter, MOST_TWINS, "").await?;
@@ -105,10 +105,10 @@ impl RestStore {
         Ok(runs)
     }
 
-    /// Deletes what an earlier try created after it had been looked for. Nobody knows of it yet.
+    /// Deletes a duplicate that an earlier attempt created after the search for it. Nothing refers to it yet.
     async fn remove_twins(&self, mark: &Mark<'_>, created: &RunId) {
         if mark.tag.is_none() {
-            // It may be another one's.
+            // It may belong to another creation.
             return;
         }
         let runs = match self.marked_runs(mark).await {
@@ -125,14 +125,14 @@ impl RestStore {
                 .client
                 .post::<IgnoredAny>("/api/2.0/mlflow/runs/delete", &body);
             if let Err(error) = deleted.await {
-                tracing::warn!("the run '{twin}' was created by mistake and could not be deleted: {error}");
+                tracing::warn!("cannot delete the run '{twin}', a duplicate from a lost response: {error}");
             }
         }
     }
 }
 
-/// By what a run is found that the server may have created, although it could not say so: the tag of its
-/// creation or of the process that carries it out, if it has one, else the time of its start.
+/// Identifies a run that the server may have created although the response was lost: by the tag of the creation or
+/// of the process, otherwise by the start time.
 struct Mark<'a> {
     new_run: &'a NewRun,
     tags: &'a [Pair],
@@ -159,7 +159,7 @@ impl<'a> Mark<'a> {
         }
     }
 
-    /// Whether the run is as it was to be created.
+    /// Whether the run is the one to create.
     fn is_on(&self, run: &RunData) -> bool {
         if run.start_time != Some(self.new_run.start_time) {
             return false;
@@ -175,12 +175,12 @@ impl<'a> Mark<'a> {
         }
     }
 
-    /// The error with a hint that tells how a person finds the run.
+    /// Adds a hint how to find the run.
     fn told_in(&self, mut error: TrackingError) -> TrackingError {
         if let TrackingError::Unusable { hint, .. } = &mut error {
             let first = hint.take().map_or_else(String::new, |hint| format!("{hint}; "));
             *hint = Some(format!(
-                "{first}the server may have created the run without saying so: search experiment {} for {}",
+                "{first}the server may have created the run anyway; search experiment {} for {}",
                 self.new_run.experiment_id, self.filter
             ));
         }
@@ -188,20 +188,19 @@ impl<'a> Mark<'a> {
     }
 }
 
-/// A request that creates something, and must not do so twice. An answer may be lost, or be an error
-/// although the server has done its work: it is for the caller then to look whether it is there, before
-/// the request is sent again. One that the server has not answered in time is not sent again at all: it may
-/// stand in a queue there, and be worked on later.
+/// A request that creates something, and must not do so twice. A response may be lost, or be an error although the
+/// server succeeded; then the caller must look for the result before the request is sent again. A request that has
+/// timed out is not sent again, because the server may have queued it.
 struct Creation<'a> {
     client: &'a Client,
     call: Call<'a>,
-    /// The number of the next try.
+    /// The number of the next attempt.
     tries: u32,
-    /// The request that is on its way.
+    /// The pending request.
     sent: Option<BoxFuture<'a, Result<Outcome, RestError>>>,
-    /// Whether an earlier try may have created it too.
+    /// Whether an earlier attempt may have created it too.
     was_unclear: bool,
-    /// What came last, when there is no further try.
+    /// The last error, if no attempts are left.
     given_up: Option<RestError>,
 }
 
@@ -220,11 +219,11 @@ impl<'a> Creation<'a> {
         }
     }
 
-    /// Sends the request, or sends it again after a pause. `None` if nobody can say whether the server
-    /// has done it: look, and call again if it is not there.
+    /// Sends the request, or sends it again after a pause. `None` if the outcome is unknown: the caller must look for
+    /// the result, and call this again if there is none.
     ///
     /// # Errors
-    /// The server refuses, or there were enough tries.
+    /// The server refused, or no attempts are left.
     async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, RestError> {
         loop {
             if let Some(error) = self.given_up.take() {

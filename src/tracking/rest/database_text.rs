@@ -1,11 +1,10 @@
-//! What MLflow's servers pass on from their databases. An exhausted pool of connections is answered as
-//! `400 BAD_REQUEST`, as is a value that the database refuses: only the text tells the one from the other.
+//! Interprets database errors in responses of MLflow's servers. Both an exhausted connection pool and a refused value
+//! are `400 BAD_REQUEST`; only the text differs.
 //!
-//! SQLAlchemy writes `(driver.Class) text`, then `[SQL: …]` and `[parameters: …]`, which hold values of the
-//! user. The texts are those of SQLite, PostgreSQL, MySQL, MariaDB and SQL Server and of their drivers.
+//! SQLAlchemy writes `(driver.Class) text`, then `[SQL: …]` and `[parameters: …]`, which contain the user's values. The
+//! texts here are those of SQLite, PostgreSQL, MySQL, MariaDB, SQL Server and their drivers.
 
-/// The codes with which MLflow passes on an error that it does not know. All others are its own verdicts,
-/// which quote values.
+/// The codes with which MLflow passes on unknown errors. All other codes are MLflow's own errors, which quote values.
 const PASSED_ON: &[&str] = &[
     "BAD_REQUEST",
     "INTERNAL_ERROR",
@@ -17,7 +16,7 @@ const PASSED_ON: &[&str] = &[
     "CANCELLED",
 ];
 
-/// Classes of drivers' errors that are about the statement or its values, which the text may quote.
+/// Driver errors about the statement or its values, which the text may quote.
 const OF_VALUES: &[&str] = &[
     "IntegrityError",
     "DataError",
@@ -31,7 +30,7 @@ const OF_VALUES: &[&str] = &[
     "InsufficientPrivilege",
 ];
 
-/// What stands somewhere in a driver's text when the database is busy or away. In lower case.
+/// Parts of a driver's text if the database is busy or unavailable, in lower case.
 const IN_DRIVER_TEXT: &[&str] = &[
     "is locked",
     "deadlock",
@@ -72,7 +71,7 @@ const IN_DRIVER_TEXT: &[&str] = &[
     "broken pipe",
 ];
 
-/// What a text begins with, or a part of it after a colon, that is no driver's. In lower case.
+/// Beginnings of other texts, or of their parts after a colon, in lower case.
 const AT_BEGINNING: &[&str] = &[
     "database is locked",
     "database table is locked",
@@ -94,14 +93,14 @@ const AT_BEGINNING: &[&str] = &[
     "server is busy",
 ];
 
-/// What MySQL writes before a text that is in quotes: its error numbers for a busy or absent server.
+/// MySQL's error numbers for a busy or unavailable server, which precede a quoted text.
 const MYSQL_NUMBERS: &[&str] = &[
     "(0,", "(1040,", "(1053,", "(1158,", "(1159,", "(1160,", "(1161,", "(1203,", "(1205,", "(1213,",
     "(1226,", "(2003,", "(2006,", "(2013,",
 ];
 
-/// Whether an answer with this status, and with this code if it has one, only says that the server or its
-/// database has too much to do, or that its database is away: the same request may succeed a little later.
+/// Whether a response only means that the server or its database is overloaded or unavailable, so that the same
+/// request may succeed later.
 pub(super) fn tells_overload(status: u16, code: Option<&str>, text: &str) -> bool {
     let is_verdict = matches!(status, 0..=399 | 401 | 403 | 404);
     !is_verdict && code.is_none_or(|code| PASSED_ON.contains(&code)) && is_overload(text)
@@ -130,8 +129,7 @@ fn is_overload(text: &str) -> bool {
         })
 }
 
-/// Whether a refusal says that a row is there already which may be there once: what a request that is sent
-/// again meets, if the first one arrived meanwhile.
+/// Whether a refusal is about a duplicate row. This happens to a repeated request if the first one succeeded.
 pub(super) fn tells_duplicate(code: &str, message: &str) -> bool {
     if !PASSED_ON.contains(&code) {
         return false;
@@ -154,8 +152,8 @@ pub(super) fn tells_duplicate(code: &str, message: &str) -> bool {
             .any(|part| said.contains(part)))
 }
 
-/// The text before the statement and its values. A session that is used after its transaction has failed tells
-/// of that first.
+/// The text before the statement and its values. A session that is used after a failed transaction puts its own text
+/// before the original one.
 fn original(text: &str) -> &str {
     let marks = ["[SQL: ", "[parameters: "];
     let end = marks.iter().filter_map(|mark| text.find(mark)).min();
@@ -164,9 +162,9 @@ fn original(text: &str) -> &str {
     after.map_or(text, |(_, original)| original).trim()
 }
 
-/// The class of a driver's error, and what the database said.
+/// The class of a driver's error, and the database's text.
 fn driver_text(text: &str) -> Option<(&str, &str)> {
-    // The session says first that it has flushed by itself.
+    // The session may put a note about its automatic flush before the text.
     let text = match text.strip_prefix("(raised as a result of Query-invoked autoflush") {
         Some(rest) => rest.split_once(")\n").map_or(text, |(_, rest)| rest.trim_start()),
         None => text,
@@ -176,7 +174,7 @@ fn driver_text(text: &str) -> Option<(&str, &str)> {
     is_class.then_some((class, said))
 }
 
-/// The text without what stands in quotes: values of the user.
+/// The text without quoted parts, which are the user's values.
 fn without_quoted(text: &str) -> String {
     let mut kept = String::new();
     let mut quote = None;

@@ -1,4 +1,4 @@
-//! What can go wrong between the client and a tracking server.
+//! The errors of a tracking server.
 
 use std::path::PathBuf;
 
@@ -9,19 +9,19 @@ use crate::env_vars::VariableError;
 use crate::http::{ApiError, Fault};
 use crate::tracking::error::StoreFault;
 
-/// Why a tracking server could not be asked, or what it answered instead.
+/// Why a request to a tracking server failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RestError {
     #[error(transparent)]
     Variable(#[from] VariableError),
-    /// The tracking URI or a variable asks for what cannot be.
+    /// The tracking URI or a variable is invalid.
     #[error("{text}")]
     Setup { text: String, hint: &'static str },
     #[error(transparent)]
     Aws(#[from] AwsError),
     #[error("cannot read the credentials file '{path}'")]
     File { path: PathBuf, source: std::io::Error },
-    /// The server gave no answer, refused, or gave an answer that is not MLflow's.
+    /// The server did not respond, refused, or sent an invalid response.
     #[error(transparent)]
     Api(#[from] ApiError),
     #[error(transparent)]
@@ -29,7 +29,7 @@ pub enum RestError {
 }
 
 impl RestError {
-    /// What the person can do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Variable(error) => Some(error.hint()),
@@ -37,7 +37,7 @@ impl RestError {
             Self::Aws(error) => error.hint(),
             Self::Databricks(error) => error.hint(),
             Self::Api(_) if self.is_overload() => Some(
-                "the server is overloaded: try again later, or start it with more workers and a larger connection pool (MLFLOW_SQLALCHEMYSTORE_POOL_SIZE)"
+                "try again later, or start the server with more workers and a larger connection pool (MLFLOW_SQLALCHEMYSTORE_POOL_SIZE)"
                     .to_owned(),
             ),
             Self::Api(error) => api_hint(error),
@@ -45,24 +45,24 @@ impl RestError {
         }
     }
 
-    /// Whether the server only says that it or its database has too much to do.
+    /// Whether the server or its database is only overloaded.
     pub(super) fn is_overload(&self) -> bool {
         let Self::Api(error) = self else { return false };
         let is_overload = |(status, text, _)| tells_overload(status, error.code(), text);
         error.verdict().is_some_and(is_overload)
     }
 
-    /// Whether a row is there already that the request was to add.
+    /// Whether the row to add already exists.
     pub(super) fn is_duplicate(&self) -> bool {
         matches!(self.refusal(), Some((_, code, message)) if tells_duplicate(code, message))
     }
 
-    /// Whether MLflow says that there is no such thing.
+    /// Whether MLflow reports that it does not exist.
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self.refusal(), Some((_, "RESOURCE_DOES_NOT_EXIST", _)))
     }
 
-    /// The status, MLflow's error code and its message, if the server gave one.
+    /// The status, MLflow's error code and its message.
     pub(super) fn refusal(&self) -> Option<(u16, &str, &str)> {
         let Self::Api(error) = self else { return None };
         let (status, message, _) = error.verdict()?;
@@ -79,18 +79,18 @@ impl StoreFault for RestError {
         match self {
             Self::Api(ApiError::NoAnswer { fault, .. }) => fault.is_transient(),
             Self::Api(error) => matches!(error.status(), Some(404 | 408 | 429 | 500..)) || self.is_overload(),
-            // The credentials of the moment come from other servers.
+            // Temporary credentials depend on other servers.
             Self::Databricks(_) | Self::Aws(_) => true,
             _ => false,
         }
     }
 }
 
-/// A token or password with a character that no header can carry; `source` is where it comes from.
+/// The error for a token or password that is invalid in a header.
 pub(super) fn unsendable(source: &str) -> RestError {
     RestError::Setup {
-        text: format!("the value of {source} holds a line break or another character that cannot be sent"),
-        hint: "give it without a line break at its end",
+        text: format!("the value of {source} contains a line break or another invalid character"),
+        hint: "remove the line break at the end",
     }
 }
 
@@ -99,14 +99,14 @@ fn api_hint(error: &ApiError) -> Option<String> {
         ApiError::Client(error) => return error.hint(),
         ApiError::NoAnswer { fault, .. } => return fault_hint(*fault),
         ApiError::Redirect { .. } => {
-            "set MLFLOW_TRACKING_URI to the address that answers itself; a redirect to a login page means that the server wants credentials"
+            "set MLFLOW_TRACKING_URI to the address after the redirect; a redirect to a login page means that the server requires credentials"
         }
         error => {
             let (status, said, credentials) = error.verdict()?;
             match (denied_hint(status, said, credentials), error.code(), status) {
                 (Some(hint), ..) => return Some(hint),
                 (None, None, 200..=299 | 404 | 405) => {
-                    "no MLflow server seems to answer at this address: check the host, the port and the path in MLFLOW_TRACKING_URI"
+                    "this does not seem to be an MLflow server; check the host, port and path in MLFLOW_TRACKING_URI"
                 }
                 (None, None, 400) => return fault_hint(Fault::Protocol),
                 _ => return None,
@@ -116,7 +116,7 @@ fn api_hint(error: &ApiError) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// What to do about a server that gives no answer.
+/// The hint for a server that does not respond.
 fn fault_hint(fault: Fault) -> Option<String> {
     fault.api_hint(
         "start the server, or correct MLFLOW_TRACKING_URI",
@@ -125,20 +125,22 @@ fn fault_hint(fault: Fault) -> Option<String> {
     )
 }
 
-/// What to do about a status that means "who are you" or "not you".
+/// The hint for missing or rejected credentials.
 fn denied_hint(status: u16, message: &str, credentials: Option<&str>) -> Option<String> {
     match (status, credentials) {
-        (403, _) if message.contains("Host header") => {
-            Some("let the server know this name: `mlflow server --allowed-hosts`".to_owned())
-        }
+        (403, _) if message.contains("Host header") => Some(
+            "allow this host name when you start the server: `mlflow server --allowed-hosts HOST`".to_owned(),
+        ),
         (401 | 403, None) => Some(
             "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN".to_owned(),
         ),
-        (401, Some(source)) => Some(format!("the server did not accept the credentials from {source}")),
-        (403, Some(source)) => Some(format!(
-            "the user of {source} may not do this: ask for the permission"
+        (401, Some(source)) => Some(format!(
+            "check the credentials from {source}; the server rejected them"
         )),
-        (407, _) => Some("give the proxy's user and password in HTTPS_PROXY or HTTP_PROXY".to_owned()),
+        (403, Some(source)) => Some(format!(
+            "the user of {source} has no permission for this; ask the server's administrator"
+        )),
+        (407, _) => Some("add the proxy's user and password to HTTPS_PROXY or HTTP_PROXY".to_owned()),
         _ => None,
     }
 }

@@ -1,5 +1,5 @@
-//! Who a program in a Kubernetes cluster, or a user of one, is: MLflow's own two authentication
-//! plug-ins, `kubernetes` and `kubernetes-namespaced`.
+//! Credentials of a Kubernetes service account or user, as in MLflow's authentication plug-ins `kubernetes` and
+//! `kubernetes-namespaced`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,17 +12,17 @@ use crate::http::bearer;
 use crate::redact::Secret;
 use crate::yaml::{self, Node, Value};
 
-/// The header that names the workspace.
+/// The header with the workspace.
 pub(super) const WORKSPACE: HeaderName = HeaderName::from_static("x-mlflow-workspace");
 
-/// Where a pod finds the token and the namespace of its service account.
+/// The directory with the token and namespace of a pod's service account.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// A kubeconfig file, and its directory.
 type Kubeconfig = (Node, PathBuf);
 
-/// The account of a pod or, outside of one, of the current context of the kubeconfig files. Read anew
-/// for every request: a pod's token is replaced about once an hour.
+/// The account of a pod, or outside of a pod of the kubeconfig's current context. It is read again for every request,
+/// because a pod's token is replaced about once an hour.
 #[derive(Debug, Clone)]
 pub(super) struct KubernetesAccount {
     service_account: PathBuf,
@@ -31,7 +31,7 @@ pub(super) struct KubernetesAccount {
 }
 
 impl KubernetesAccount {
-    /// The account; `gives_workspace` says that its namespace is the workspace too.
+    /// The account. `gives_workspace`: its namespace is also the workspace.
     pub(super) fn new(gives_workspace: bool, variable: &dyn Fn(&str) -> Option<String>) -> Self {
         let kubeconfigs = match (variable(env_vars::KUBECONFIG), variable(env_vars::HOME)) {
             (Some(list), _) => std::env::split_paths(&list)
@@ -47,7 +47,7 @@ impl KubernetesAccount {
         }
     }
 
-    /// Adds the token, and the workspace if it is the namespace, where nothing else has said so.
+    /// Adds the token, and the namespace as the workspace, unless the headers have them already.
     pub(super) fn add_to(&self, headers: &mut HeaderMap) -> Result<(), RestError> {
         if !headers.contains_key(AUTHORIZATION) {
             let (token, source) = self.token()?;
@@ -56,13 +56,13 @@ impl KubernetesAccount {
         }
         if self.gives_workspace && !headers.contains_key(&WORKSPACE) {
             let header = HeaderValue::from_str(&self.namespace()?)
-                .map_err(|_| refused("the namespace holds what no header can carry"))?;
+                .map_err(|_| refused("the namespace contains an invalid character"))?;
             headers.insert(WORKSPACE, header);
         }
         Ok(())
     }
 
-    /// The token, and where it comes from.
+    /// The token and its source.
     fn token(&self) -> Result<(Secret, String), RestError> {
         let file = self.service_account.join("token");
         if let Some(token) = content(&file) {
@@ -70,21 +70,20 @@ impl KubernetesAccount {
         }
         let files = self.kubeconfigs()?;
         let user_name =
-            of_context(&files, "user").ok_or_else(|| refused("the current context names no user"))?;
+            of_context(&files, "user").ok_or_else(|| refused("the current context has no user"))?;
         let (user, directory) = named(&files, "users", "user", &user_name)
-            .ok_or_else(|| refused(format!("there is no user '{user_name}'")))?;
+            .ok_or_else(|| refused(format!("unknown user '{user_name}'")))?;
         let source = format!("the user '{user_name}' of the kubeconfig");
         if let Some(token) = text(user, "token") {
             return Ok((Secret::new(token), source));
         }
         if let Some(path) = text(user, "tokenFile") {
             let path = directory.join(path);
-            let token = content(&path)
-                .ok_or_else(|| refused(format!("there is no token in '{}'", path.display())))?;
+            let token = content(&path).ok_or_else(|| refused(format!("no token in '{}'", path.display())))?;
             return Ok((Secret::new(token), source));
         }
         Err(refused(format!(
-            "the user '{user_name}' has no token and no tokenFile; mlrun takes no other credentials for a tracking server"
+            "the user '{user_name}' has neither token nor tokenFile, the only supported credentials for a tracking server"
         )))
     }
 
@@ -93,22 +92,22 @@ impl KubernetesAccount {
             Some(namespace) => Some(namespace),
             None => of_context(&self.kubeconfigs()?, "namespace"),
         };
-        namespace.ok_or_else(|| refused("the current context names no namespace"))
+        namespace.ok_or_else(|| refused("the current context has no namespace"))
     }
 
-    /// The kubeconfig files, the first of which counts where they say different things.
+    /// The kubeconfig files; the first value counts.
     fn kubeconfigs(&self) -> Result<Vec<Kubeconfig>, RestError> {
         let mut files = Vec::new();
         for path in &self.kubeconfigs {
             let Ok(bytes) = std::fs::read(path) else { continue };
             let node = yaml::parse(&bytes)
-                .map_err(|error| refused(format!("cannot understand '{}': {error}", path.display())))?;
+                .map_err(|error| refused(format!("'{}' is not valid YAML: {error}", path.display())))?;
             let directory = path.parent().unwrap_or(Path::new(".")).to_owned();
             files.push((node, directory));
         }
         if files.is_empty() {
             return Err(refused(format!(
-                "there is no service account in {}, and no kubeconfig",
+                "no service account in {} and no kubeconfig found",
                 self.service_account.display()
             )));
         }
@@ -116,14 +115,14 @@ impl KubernetesAccount {
     }
 }
 
-/// A text of the current context.
+/// A value of the current context.
 fn of_context(files: &[Kubeconfig], key: &str) -> Option<String> {
     let name = files.iter().find_map(|(file, _)| text(file, "current-context"))?;
     let (context, _) = named(files, "contexts", "context", &name)?;
     text(context, key)
 }
 
-/// The entry of a list that has this name, and the directory of its file.
+/// The list entry with this name, and the directory of its file.
 fn named<'a>(files: &'a [Kubeconfig], list: &str, kind: &str, name: &str) -> Option<(&'a Node, &'a Path)> {
     files.iter().find_map(|(file, directory)| {
         let Value::List(entries) = &file.as_mapping()?.get(list)?.value else {
@@ -150,8 +149,8 @@ fn content(path: &Path) -> Option<String> {
 
 fn refused(reason: impl fmt::Display) -> RestError {
     RestError::Setup {
-        text: format!("no Kubernetes account can be used for the tracking server: {reason}"),
-        hint: "run in a pod with a service account, or give the current context of the kubeconfig a user with a token; KUBECONFIG names the file",
+        text: format!("no usable Kubernetes account for the tracking server: {reason}"),
+        hint: "run in a pod with a service account, or add a token to the user of the kubeconfig's current context (KUBECONFIG is the file's path)",
     }
 }
 

@@ -1,7 +1,7 @@
-//! A tracking server, reached by MLflow's REST API.
+//! A tracking server with MLflow's REST API.
 //!
-//! A whole run takes few requests: one creates it with its tags and its name, one logs the
-//! parameters, one ends it. All go over one connection.
+//! A run needs few requests: one creates it with its tags and name, one logs the parameters, one records its end. All
+//! use one connection.
 
 mod auth;
 mod client;
@@ -47,34 +47,32 @@ pub struct RestStore {
     client: Client,
     long_values: LongValues,
     workspace: Option<String>,
-    /// Whether the server was asked for its workspaces.
+    /// Set after the server's support for workspaces has been checked.
     workspace_checked: OnceCell<()>,
     /// The Databricks workspace that the server belongs to.
     databricks: Option<Arc<Session>>,
 }
 
 impl RestStore {
-    /// A store at this URL with the settings of the environment. Nothing is sent yet.
+    /// A store at this URL with the settings of the environment. This sends no requests.
     ///
     /// # Errors
-    /// A URL that is no server's address, and variables that mean nothing or ask for what is not
-    /// available.
+    /// An invalid URL, and variables with invalid or unsupported values.
     pub fn open(url: &str) -> Result<Self, TrackingError> {
         let settings = RestSettings::from_environment().map_err(|error| cannot_open(url, error))?;
         Self::new(url, &settings)
     }
 
-    /// A store at this URL with these settings. Nothing is sent yet.
+    /// A store at this URL with these settings. This sends no requests.
     ///
     /// # Errors
-    /// A URL that is no server's address, or credentials that cannot be sent.
+    /// An invalid URL, or credentials that are invalid in a header.
     pub fn new(url: &str, settings: &RestSettings) -> Result<Self, TrackingError> {
         let client = client(url, settings).map_err(|error| cannot_open(url, error))?;
         Ok(Self::with(client, settings.workspace.clone(), None))
     }
 
-    /// The store of the Databricks workspace that the URI names. Sends requests only where the credentials are
-    /// secrets of another workspace.
+    /// The store of a Databricks workspace. Only credentials in another workspace's secrets need requests.
     pub(super) async fn open_databricks(uri: &str) -> Result<Self, TrackingError> {
         let kind = uri.split(':').next().unwrap_or_default();
         if uri.starts_with("databricks-uc") || kind == "uc" {
@@ -105,8 +103,8 @@ impl RestStore {
         }
     }
 
-    /// The server would put a run into its default workspace without a word where it knows none,
-    /// so it is asked before the first change. As MLflow's own client does.
+    /// Checks the server's support for workspaces before the first change, like MLflow's client. A server without
+    /// support would silently use its default workspace.
     async fn check_workspace(&self) -> Result<(), TrackingError> {
         let Some(workspace) = &self.workspace else {
             return Ok(());
@@ -120,7 +118,9 @@ impl RestStore {
                 }
                 _ => {
                     let error = RestError::Setup {
-                        text: format!("the server has no workspaces, but MLFLOW_WORKSPACE is '{workspace}'"),
+                        text: format!(
+                            "the server does not support workspaces, but MLFLOW_WORKSPACE is '{workspace}'"
+                        ),
                         hint: "unset MLFLOW_WORKSPACE, or start the server with --enable-workspaces",
                     };
                     Err(self.unusable("use", error))
@@ -136,14 +136,14 @@ impl RestStore {
         found.await?.ok_or_else(|| self.not_found("experiment", id))
     }
 
-    /// The experiment with this name; `None` where there is none.
+    /// The experiment with this name, if it exists.
     async fn experiment_by_name(&self, name: &str) -> Result<Option<ExperimentId>, TrackingError> {
         let query = ("experiment_name", name);
         let found = self.active_experiment("/api/2.0/mlflow/experiments/get-by-name", query);
         Ok(found.await?.map(|found| ExperimentId::new(found.experiment_id)))
     }
 
-    /// The experiment that is asked for, which must not be deleted.
+    /// The requested experiment; a deleted one is an error.
     async fn active_experiment(
         &self,
         endpoint: &str,
@@ -160,7 +160,7 @@ impl RestStore {
         }
     }
 
-    /// What an error means that came when a run or an experiment was asked for.
+    /// Converts the error of a request about a run or experiment.
     fn about(&self, what: &'static str, id: &str, action: &'static str, error: RestError) -> TrackingError {
         let Some((status, _, message)) = error.refusal() else {
             return self.unusable(action, error);
@@ -168,7 +168,7 @@ impl RestStore {
         if error.is_not_found() {
             return self.not_found(what, id);
         }
-        // The server tells of deleted runs and experiments in words alone.
+        // The server reports deleted runs and experiments only in the message.
         if message.contains("must be in the 'active'") || message.contains("non-active experiment") {
             return self.deleted(what, id);
         }
@@ -178,7 +178,7 @@ impl RestStore {
         self.unusable(action, error)
     }
 
-    /// The address of a page. On a server that has workspaces, MLflow 3's pages take them from the query.
+    /// The address of a page. MLflow 3's pages read the workspace from the query.
     fn page(&self, path: &str) -> String {
         if let Some(session) = &self.databricks {
             return session.page(&format!("mlflow/{path}"));
@@ -208,7 +208,7 @@ impl TrackingStore for RestStore {
     async fn experiment(&self, selector: &ExperimentSelector) -> Result<ExperimentId, TrackingError> {
         self.check_workspace().await?;
         match selector {
-            // Creating the run asks for it anyway.
+            // Creating the run will check it.
             ExperimentSelector::Default => Ok(ExperimentId::new(DEFAULT_EXPERIMENT)),
             ExperimentSelector::Id(id) => {
                 Ok(ExperimentId::new(self.experiment_by_id(id).await?.experiment_id))
@@ -216,7 +216,7 @@ impl TrackingStore for RestStore {
             ExperimentSelector::Name(name) => {
                 let is_path = name.starts_with('/') && name.len() > 1;
                 if self.databricks.is_some() && !is_path {
-                    let reason = "Databricks names experiments by their absolute paths in the workspace, such as \
+                    let reason = "on Databricks it must be an absolute workspace path, such as \
                                   /Users/you@example.com/name";
                     return Err(self.refused(format!("the experiment name '{name}'"), reason));
                 }
@@ -252,7 +252,7 @@ impl TrackingStore for RestStore {
         let Err(cause) = self.log_batches(&info.run_id, Entity::Param, &params).await else {
             return Ok(info);
         };
-        // The run is there and nobody will go on with it; what went wrong first is what counts.
+        // Nothing will continue the new run, so mark it as failed. The first error counts.
         let ended = self
             .update(&info.run_id, RunStatus::Failed, UnixMillis::now())
             .await;
@@ -267,7 +267,7 @@ impl TrackingStore for RestStore {
     }
 
     fn loses_answers(&self) -> bool {
-        // The runs of a workspace have the tags that MLflow's own client gives them, and no others.
+        // Runs in a workspace have only the tags of MLflow's client.
         self.databricks.is_none()
     }
 
@@ -308,7 +308,7 @@ impl TrackingStore for RestStore {
             }
         }
         let ended = match self.update(run_id, end.status, end.end_time).await {
-            // Not every server that speaks MLflow's API knows this state.
+            // Not every server with MLflow's API supports this status.
             Err(error)
                 if end.status == RunStatus::Killed
                     && matches!(error.refusal(), Some((400, ..)))
@@ -339,17 +339,17 @@ impl TrackingStore for RestStore {
     }
 }
 
-/// How the server at this URL is reached by who gets and puts its artifacts.
+/// The access to the server at this URL for artifacts.
 pub(super) fn server_access(url: &str) -> Result<ServerAccess, TrackingError> {
     client::server_access(url).map_err(|error| cannot_open(url, error))
 }
 
-/// An error for a store that is not there yet.
+/// The error for a store that could not be opened.
 fn cannot_open(url: &str, error: RestError) -> TrackingError {
     TrackingError::unusable("open", without_credentials(url), error)
 }
 
-/// Text as a part of a path.
+/// Encodes text as a part of a path.
 fn quoted(text: &str) -> String {
     utf8_percent_encode(text, UNRESERVED).to_string()
 }

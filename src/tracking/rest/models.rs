@@ -1,4 +1,4 @@
-//! Where a model's artifacts are, by the server's model registry.
+//! Finds a model's artifacts in the server's model registry.
 
 use serde_json::{Value, json};
 
@@ -54,7 +54,7 @@ impl RestStore {
     }
 }
 
-/// The text that an answer must hold at this place.
+/// The required text at this place in a response.
 fn text_at(endpoint: &str, answer: &Value, pointer: &str) -> Result<String, RestError> {
     let found = answer.pointer(pointer).and_then(Value::as_str);
     found.map(str::to_owned).ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! The requests about runs, but for their creation.
+//! Requests about runs, except their creation.
 
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
@@ -12,12 +12,11 @@ use crate::tracking::limits::Entity;
 use crate::tracking::store::{PAGE, StoreRules as _, has_tags, last_metrics};
 use crate::tracking::{FinishedRuns, TrackingError};
 
-/// What a server takes in one request: as many pairs, and somewhat fewer bytes than its limit of
-/// one million.
+/// The limits for one request: the server's number of pairs, and somewhat fewer bytes than its limit of one million.
 const MOST_PAIRS: usize = 100;
 const MOST_BYTES: usize = 900_000;
 
-/// How often a request is sent again that met a row which was not there a moment before.
+/// How often to repeat a request that failed because of a duplicate row.
 const MOST_RACES: u32 = 3;
 
 impl RestStore {
@@ -31,7 +30,7 @@ impl RestStore {
 
     async fn fetch_value(&self, run_id: &RunId) -> Result<Value, TrackingError> {
         let id = run_id.as_str();
-        // The oldest servers know the second name alone.
+        // The oldest servers know only the second name.
         let query = [("run_id", id), ("run_uuid", id)];
         let answer = self.client.get::<RunAnswer>("/api/2.0/mlflow/runs/get", &query);
         match answer.await {
@@ -53,7 +52,7 @@ impl RestStore {
         status: RunStatus,
         end_time: UnixMillis,
     ) -> Result<RunStatus, RestError> {
-        // The oldest servers know the second name alone.
+        // The oldest servers know only the second name.
         let body = json!({
             "run_id": run_id.as_str(),
             "run_uuid": run_id.as_str(),
@@ -66,8 +65,8 @@ impl RestStore {
         updated.await.map(|_| status)
     }
 
-    /// Asks for page after page until there are enough. Servers differ in how they compare and order,
-    /// so what they find is looked at again.
+    /// Requests pages until there are enough runs. Servers compare and sort differently, so the results are checked
+    /// again.
     pub(super) async fn find_finished(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError> {
         let tags = self.fit_wanted_tags(wanted)?;
         self.check_workspace().await?;
@@ -91,7 +90,7 @@ impl RestStore {
         Ok(found)
     }
 
-    /// A page of the newest active runs of an experiment that fit the filter, and the token of the next page.
+    /// A page of an experiment's newest active runs by this filter, and the token of the next page.
     pub(super) async fn search(
         &self,
         experiment_id: &str,
@@ -118,7 +117,7 @@ impl RestStore {
         Ok((runs.collect::<Result<_, _>>()?, page.next_page_token))
     }
 
-    /// Stores parameters or tags. What is there already with the same value is left as it is.
+    /// Logs parameters or tags. Existing ones with the same value do not change.
     pub(super) async fn log_batches(
         &self,
         run_id: &RunId,
@@ -133,7 +132,7 @@ impl RestStore {
                 if !error.is_duplicate() || races == MOST_RACES {
                     return Err(self.about("run", run_id.as_str(), "write to", error));
                 }
-                // It was sent again, since an answer was lost, and may have met the rows of the first one.
+                // The request may have been repeated after a lost response, and failed because of its own rows.
                 if self.holds(run_id, kind, batch).await? {
                     break;
                 }
@@ -147,7 +146,7 @@ impl RestStore {
         self.client.post("/api/2.0/mlflow/runs/log-batch", body).await
     }
 
-    /// Whether the run holds all of this with these values. A parameter that has another value is an error.
+    /// Whether the run has all of these values. A parameter with another value is an error.
     async fn holds(&self, run_id: &RunId, kind: Entity, batch: &[Pair]) -> Result<bool, TrackingError> {
         let run = self.fetch(run_id).await?;
         if kind == Entity::Tag {
@@ -158,7 +157,7 @@ impl RestStore {
             match run.param(key) {
                 Some(value) if value != wanted => {
                     let what = format!("the parameter '{key}' of run '{run_id}'");
-                    let reason = format!("it was logged before as '{value}', not as '{wanted}'");
+                    let reason = format!("it is already logged with the value '{value}', not '{wanted}'");
                     return Err(self.refused(what, reason));
                 }
                 Some(_) => {}
@@ -169,7 +168,7 @@ impl RestStore {
     }
 }
 
-/// Cuts pairs into parts that a server takes in one request each.
+/// Splits pairs into batches for one request each.
 fn batches(pairs: &[Pair]) -> impl Iterator<Item = &[Pair]> {
     let mut rest = pairs;
     std::iter::from_fn(move || {
@@ -182,15 +181,14 @@ fn batches(pairs: &[Pair]) -> impl Iterator<Item = &[Pair]> {
                 bytes <= MOST_BYTES
             })
             .count();
-        // A pair that is too long alone is for the server to refuse.
+        // A single pair that is too long is left to the server to refuse.
         let (batch, after) = rest.split_at_checked(fitting.max(1))?;
         rest = after;
         Some(batch)
     })
 }
 
-/// Finished runs with these tags, in MLflow's filter language. What cannot be written in it is looked at
-/// afterwards.
+/// A filter for finished runs with these tags. Tags that the filter language does not support are checked afterwards.
 fn filter(tags: &[Pair]) -> String {
     let status = format!("attributes.status = '{}'", RunStatus::Finished);
     let conditions: Vec<_> = std::iter::once(status)
@@ -199,7 +197,7 @@ fn filter(tags: &[Pair]) -> String {
     conditions.join(" and ")
 }
 
-/// That a run has this tag, if that can be written in MLflow's filter language, which has no escapes.
+/// A condition for this tag, if MLflow's filter language supports its characters; it has no escapes.
 pub(super) fn condition((key, value): &Pair) -> Option<String> {
     let forbids = |character: char| character.is_control() || matches!(character, '\'' | '`' | '\\' | '%');
     (!value.contains(forbids)).then(|| format!("tags.`{key}` = '{value}'"))

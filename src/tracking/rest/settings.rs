@@ -1,4 +1,4 @@
-//! How a tracking server is reached: what MLflow's environment variables say about it.
+//! The settings for a tracking server in MLflow's environment variables.
 
 use std::path::PathBuf;
 
@@ -9,13 +9,13 @@ use crate::aws::{AwsSettings, CredentialsProvider};
 use crate::env_vars::{self, boolean};
 use crate::http::{ConnectionSettings, Verification, netrc_files};
 
-/// Everything about a tracking server that is not part of its URL.
+/// The settings of a tracking server, except its URL.
 #[derive(Debug, Clone)]
 pub struct RestSettings {
     pub(super) credentials: Option<Credentials>,
-    /// What makes the credentials of every request anew.
+    /// Creates new credentials for every request.
     pub(super) signer: Option<Signer>,
-    /// The netrc file, which counts where neither the URL nor a variable gives credentials.
+    /// The netrc files, which are used if neither the URL nor a variable contains credentials.
     pub(super) netrc: Vec<PathBuf>,
     pub(super) connection: ConnectionSettings,
     pub(super) follows_redirects: bool,
@@ -23,20 +23,19 @@ pub struct RestSettings {
 }
 
 impl RestSettings {
-    /// Reads MLflow's own variables, and those that Python's `requests` reads, from the environment.
+    /// Reads the variables of MLflow and Python's `requests` from the environment.
     ///
     /// # Errors
-    /// A variable with a value that MLflow would refuse too, and one that asks for something that
-    /// is not available.
+    /// A variable with an invalid value, which MLflow would refuse too, or an unsupported value.
     pub fn from_environment() -> Result<Self, RestError> {
         Self::from_variables(&env_vars::non_empty)
     }
 
-    /// As [`RestSettings::from_environment`], with the variables that `variable` knows. It gives
-    /// `None` for a variable that is not set or empty.
+    /// Like [`RestSettings::from_environment`], with other variables. `variable` gives `None` for an unset or empty
+    /// one.
     ///
     /// # Errors
-    /// As [`RestSettings::from_environment`].
+    /// Those of [`RestSettings::from_environment`].
     pub fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, RestError> {
         Ok(Self {
             credentials: Credentials::from_variables(variable)?,
@@ -51,8 +50,7 @@ impl RestSettings {
     }
 }
 
-/// What makes the credentials of every request anew, where a variable asks for that. Signing for AWS
-/// comes before a plug-in, as for MLflow.
+/// The signer, if a variable requires one. As in MLflow, signing for AWS has precedence over a plug-in.
 fn signer(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Signer>, RestError> {
     if boolean(variable, env_vars::MLFLOW_TRACKING_AWS_SIGV4, false)? {
         let provider = CredentialsProvider::new(AwsSettings::read(variable)?);
@@ -67,7 +65,7 @@ fn signer(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Signer>, R
             text: format!(
                 "the authentication plug-in '{name}' (MLFLOW_TRACKING_AUTH) is Python code, which mlrun cannot load"
             ),
-            hint: "set MLFLOW_TRACKING_AUTH to kubernetes or kubernetes-namespaced, or unset it: MLFLOW_TRACKING_USERNAME with MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN, ~/.netrc and MLFLOW_TRACKING_AWS_SIGV4 need no plug-in",
+            hint: "unset it and use MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN, ~/.netrc or MLFLOW_TRACKING_AWS_SIGV4; the supported plug-ins are kubernetes and kubernetes-namespaced",
         }),
     }
 }
@@ -81,7 +79,7 @@ fn connection(variable: &dyn Fn(&str) -> Option<String>) -> Result<ConnectionSet
             return Err(RestError::Setup {
                 text: "MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH are both set"
                     .to_owned(),
-                hint: "set only one of the two",
+                hint: "unset one of them",
             });
         }
         (true, None) => Verification::Off,

@@ -1,7 +1,7 @@
-//! The bodies of requests and answers, as far as mlrun uses them.
+//! The bodies of requests and responses.
 //!
-//! Servers other than MLflow's own write numbers as text or text as numbers, and older ones leave
-//! fields out; what is read here bears both.
+//! Other servers than MLflow's write numbers as text or text as numbers, and older ones omit fields. This accepts
+//! both.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::tracking::store::in_order;
 /// A tag or a parameter: its key and its value.
 pub(super) type Pair = (String, String);
 
-/// A pair as requests have it.
+/// A pair in a request.
 pub(super) fn pair((key, value): &Pair) -> Value {
     json!({ "key": key, "value": value })
 }
@@ -45,7 +45,7 @@ pub(super) struct RunAnswer {
     pub(super) run: Value,
 }
 
-/// All of a run, or what is wrong with it.
+/// Reads a run; the error says what is wrong with it.
 pub(super) fn run_data(run: &Value) -> Result<RunData, String> {
     let info = |field: &str| text(&run["info"][field]);
     let id = info("run_id")?;
@@ -77,7 +77,7 @@ fn pairs(list: &Value) -> Result<Vec<Pair>, String> {
         .collect()
 }
 
-/// The last values of a run's metrics. JSON has no number for those that are none: they come as text.
+/// The last values of a run's metrics. NaN and infinity, which JSON numbers cannot express, are text.
 pub(super) fn metrics(run: &Value) -> Vec<(String, f64)> {
     let list = run["data"]["metrics"].as_array().into_iter().flatten();
     let value = |metric: &Value| match &metric["value"] {
@@ -88,13 +88,13 @@ pub(super) fn metrics(run: &Value) -> Vec<(String, f64)> {
         .collect()
 }
 
-/// A time; zero, which some servers write for none, is none.
+/// A time; zero means none on some servers.
 fn milliseconds(text: &str) -> Option<UnixMillis> {
     let number = text.parse().ok().filter(|number| *number != 0);
     number.map(UnixMillis)
 }
 
-/// A status by its name or by its number in MLflow's protocol; a run without one goes on.
+/// A status by its name or its number in MLflow's protocol; a run without one is running.
 fn known_status(text: &str) -> Option<RunStatus> {
     match text {
         "" => Some(RunStatus::Running),
@@ -102,7 +102,7 @@ fn known_status(text: &str) -> Option<RunStatus> {
     }
 }
 
-/// Text, also if the server writes a number or nothing.
+/// Text, even if the server writes a number or nothing.
 fn text(value: &Value) -> Result<String, String> {
     match value {
         Value::String(text) => Ok(text.clone()),

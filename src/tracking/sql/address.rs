@@ -1,46 +1,47 @@
-//! The address of a database server, as SQLAlchemy reads it: `dialect+driver://user:password@host:port/database?option=value`.
+//! The address of a database server, as SQLAlchemy reads it:
+//! `dialect+driver://user:password@host:port/database?option=value`.
 
 use super::driver::SqlError;
 use crate::nearest::nearest;
 use crate::python_paths::unquote;
 use crate::redact::Secret;
 
-/// How many options the hint about an unknown one lists.
+/// The most options in the hint about an unknown one.
 const OPTIONS_SHOWN: usize = 12;
 
-/// The options that a kind of database has in the query of its address.
+/// The options of a kind of database in the query of its address.
 #[derive(Debug)]
 pub(super) struct OptionNames {
-    /// Those that do what the same part of the address does, by the part.
+    /// Options for parts of the address, by the part.
     pub(super) user: &'static [&'static str],
     pub(super) password: &'static [&'static str],
     pub(super) database: &'static [&'static str],
-    /// Those that mlrun heeds.
+    /// Supported options.
     pub(super) heeded: &'static [&'static str],
-    /// Those that change nothing for the few short statements that mlrun sends.
+    /// Options that make no difference for mlrun's few short statements.
     pub(super) harmless: &'static [&'static str],
-    /// Those that exist, but that mlrun cannot heed.
+    /// Options that exist, but that mlrun does not support.
     pub(super) unsupported: &'static [&'static str],
 }
 
-/// Where a database is, and who opens it.
+/// The location of a database, and the user.
 #[derive(Debug)]
 pub(super) struct ServerAddress {
     pub(super) user: Option<String>,
     pub(super) password: Option<Secret>,
-    /// The host of the authority.
+    /// The host in the authority.
     pub(super) host: Option<String>,
     pub(super) port: Option<u16>,
     pub(super) database: String,
-    /// The options of the query, in their order.
+    /// The options of the query, in order.
     options: Vec<(String, Secret)>,
 }
 
 impl ServerAddress {
-    /// Reads the address.
+    /// Parses the address.
     ///
     /// # Errors
-    /// The text is not an address, names no database, or has an option that does not exist or cannot be heeded.
+    /// An invalid address, one without a database, or one with an unknown or unsupported option.
     pub(super) fn parse(uri: &str, names: &OptionNames) -> Result<Self, SqlError> {
         let parts = Parts::of(uri).ok_or_else(|| refuse("the address is not a URL"))?;
         let port = parts
@@ -48,7 +49,7 @@ impl ServerAddress {
             .filter(|port| !port.is_empty())
             .map(read_port)
             .transpose()?;
-        // As Python's parse_qsl: an option without a value is none.
+        // Like Python's parse_qsl, ignore an option without a value.
         let options: Vec<(String, Secret)> =
             form_urlencoded::parse(parts.query.unwrap_or_default().as_bytes())
                 .filter(|(_, value)| !value.is_empty())
@@ -73,12 +74,12 @@ impl ServerAddress {
             address.database = database.to_owned();
         }
         if address.database.is_empty() {
-            return Err(refuse("the address names no database"));
+            return Err(refuse("the address contains no database"));
         }
         Ok(address)
     }
 
-    /// The value of the last of the options with one of these names.
+    /// The value of the last option with one of these names.
     pub(super) fn option(&self, names: &[&str]) -> Option<&str> {
         self.all(names).last()
     }
@@ -92,12 +93,12 @@ impl ServerAddress {
         found.map(|(_, value)| value.expose())
     }
 
-    /// The port among the options, or that of the authority.
+    /// The port in the options, or in the authority.
     pub(super) fn port(&self) -> Result<Option<u16>, SqlError> {
         Ok(self.option(&["port"]).map(read_port).transpose()?.or(self.port))
     }
 
-    /// The seconds that these options give; none for 0 and less.
+    /// The seconds in these options; `None` for 0 and less.
     pub(super) fn seconds(&self, names: &[&str]) -> Result<Option<u64>, SqlError> {
         let Some(text) = self.option(names) else {
             return Ok(None);
@@ -136,7 +137,7 @@ impl ServerAddress {
         let hint = match nearest(name, known.iter().copied()) {
             Some(near) => format!("did you mean '{near}'?"),
             None => format!(
-                "known options are {}",
+                "the known options are {}",
                 known[..OPTIONS_SHOWN.min(known.len())].join(", ")
             ),
         };
@@ -147,10 +148,10 @@ impl ServerAddress {
     }
 }
 
-/// The error for an address that says something impossible.
+/// The error for an invalid address.
 pub(super) fn refuse(message: impl Into<String>) -> SqlError {
-    let hint = "write it as dialect://user:password@host:port/database; a password's special characters need percent \
-                signs (%40 for @)";
+    let hint = "write it as DIALECT://USER:PASSWORD@HOST:PORT/DATABASE; encode special characters in the password \
+    (%40 for @)";
     SqlError::with_hint(message, hint)
 }
 
@@ -160,8 +161,8 @@ pub(super) fn read_port(text: &str) -> Result<u16, SqlError> {
         .map_err(|_| refuse("the port in the address is not a number from 0 to 65535"))
 }
 
-/// An address in its parts, cut where SQLAlchemy cuts it: a host may be missing although there is a user, and
-/// a password may hold slashes and question marks.
+/// The parts of an address, split like SQLAlchemy: the host may be missing even if there is a user, and a password may
+/// contain slashes and question marks.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Parts<'a> {
     user: Option<&'a str>,
@@ -187,7 +188,7 @@ impl<'a> Parts<'a> {
         Some(parts)
     }
 
-    /// Takes `user@` or `user:password@`; returns what follows.
+    /// Parses `user@` or `user:password@` and returns the rest.
     fn take_user(&mut self, text: &'a str) -> &'a str {
         let end = text.find([':', '/']).unwrap_or(text.len());
         let (user, after) = text.split_at(end);
@@ -204,7 +205,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// Takes `host`, `[host]` and `:port`; returns what follows.
+    /// Parses `host`, `[host]` and `:port` and returns the rest.
     fn take_host(&mut self, text: &'a str) -> &'a str {
         let bracketed = text
             .strip_prefix('[')

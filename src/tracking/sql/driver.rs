@@ -1,14 +1,13 @@
-//! The seam between the store, which knows MLflow's tables, and the drivers, which know a database.
+//! The interface between the store, which uses MLflow's tables, and the drivers for databases.
 //!
-//! A driver executes standard SQL: parameters are written `?`, and the one name that some database
-//! reserves, `"key"`, is quoted as the standard does. What a database has to be told to understand
-//! that, its driver tells it.
+//! A driver executes standard SQL: parameters are written `?`, and the reserved name `"key"` is quoted. The driver
+//! configures its database to understand that.
 
 use async_trait::async_trait;
 
 use crate::tracking::error::StoreFault;
 
-/// A value that goes into a statement.
+/// A parameter of a statement.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Value<'a> {
     Text(&'a str),
@@ -16,7 +15,7 @@ pub(super) enum Value<'a> {
     Null,
 }
 
-/// A value that comes out of a query.
+/// A value in a query's result.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Cell {
     Text(String),
@@ -53,32 +52,32 @@ impl Cell {
     }
 }
 
-/// What a transaction is going to do.
+/// The kind of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TransactionKind {
-    /// It only reads.
+    /// Only reads.
     Read,
-    /// It writes, and what it reads must not change before it does.
+    /// Writes; the data that it reads must not change before that.
     Write,
 }
 
 /// One connection to a database.
 #[async_trait]
 pub(super) trait Connection: Send {
-    /// Begins a transaction, waiting for others where that must be.
+    /// Begins a transaction, and waits for others if necessary.
     async fn begin(&mut self, access: TransactionKind) -> Result<Box<dyn Transaction + '_>, SqlError>;
 }
 
 /// An open transaction. Dropped without a commit it is rolled back.
 #[async_trait]
 pub(super) trait Transaction: Send {
-    /// Executes a statement and returns how many rows it changed.
+    /// Executes a statement and returns the number of changed rows.
     async fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, SqlError>;
 
     /// Executes a query and returns its rows.
     async fn rows(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Vec<Cell>>, SqlError>;
 
-    /// Executes a query for texts and returns all that are in its rows.
+    /// Executes a query and returns all texts in its rows.
     async fn texts(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<String>, SqlError> {
         let rows = self.rows(sql, values).await?;
         Ok(rows.into_iter().flatten().map(Cell::into_text).collect())
@@ -90,18 +89,18 @@ pub(super) trait Transaction: Send {
     /// The names of a table's columns.
     async fn columns(&mut self, table: &str) -> Result<Vec<String>, SqlError>;
 
-    /// How many characters a text column takes, where the database cares.
+    /// The most characters of a text column, if the database has a limit.
     async fn text_limit(&mut self, table: &str, column: &str) -> Result<Option<usize>, SqlError>;
 
-    /// Takes the changes back and gives up their locks at once. Dropped, a transaction keeps them until the
+    /// Rolls back the changes and releases the locks at once. A dropped transaction keeps the locks until the
     /// connection is used again.
     async fn roll_back(self: Box<Self>);
 
-    /// Makes the changes last.
+    /// Commits the changes.
     async fn commit(self: Box<Self>) -> Result<(), SqlError>;
 }
 
-/// Inserts rows, whose values follow each other.
+/// Inserts rows; `values` contains the values of all rows one after another.
 pub(super) async fn insert(
     transaction: &mut dyn Transaction,
     table: &str,
@@ -114,26 +113,26 @@ pub(super) async fn insert(
     transaction.execute(&sql, values).await.map(drop)
 }
 
-/// The first row, which has as many cells as the caller asked for columns.
+/// The first row, with as many cells as requested columns.
 pub(super) fn first<const N: usize>(rows: Vec<Vec<Cell>>) -> Option<[Cell; N]> {
     rows.into_iter().next().and_then(|row| row.try_into().ok())
 }
 
-/// Why a database did not do what it was asked.
+/// Why an operation of a database failed.
 #[derive(Debug, Default, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct SqlError {
     pub(super) message: String,
-    /// What the person can do about it, where the driver knows.
+    /// What the user can do about it, if the driver knows.
     pub(super) hint: Option<String>,
-    /// Whether a value broke a `CHECK` of its table.
+    /// Whether a value violated a `CHECK` of its table.
     pub(super) breaks_check: bool,
-    /// Whether another program was faster: it made the row that there may be only one of, or the
-    /// database gave up this transaction for its sake. All of it may be tried again.
+    /// Whether another program was faster: it inserted a unique row, or the database aborted this transaction in its
+    /// favor. The whole transaction may be repeated.
     pub(super) lost_race: bool,
-    /// Whether it may pass by itself: the server or the connection is gone, or there are too many.
+    /// Whether it may pass by itself: the server or connection is gone, or there are too many connections.
     pub(super) may_pass: bool,
-    /// Whether the server is there and has too many connections for one more.
+    /// Whether the server has too many connections.
     pub(super) is_crowded: bool,
 }
 

@@ -12,7 +12,7 @@ const DEFAULT_EXPERIMENT_ID: i64 = 0;
 const DEFAULT_EXPERIMENT_NAME: &str = "Default";
 
 impl SqlStore {
-    /// The selected experiment, which is made where its name or the default one does not exist.
+    /// Finds the selected experiment, and creates it if it was selected by name or is the default one.
     pub(super) async fn experiment_found_or_made(
         &self,
         selector: &ExperimentSelector,
@@ -32,7 +32,7 @@ impl SqlStore {
             let made = self.make_experiment(transaction.as_mut(), selector).await;
             match finish(transaction, made).await {
                 Ok(id) => return Ok(ExperimentId::new(id.to_string())),
-                // Another program is making it: it will be found.
+                // Another program is creating it, so it will be found.
                 Err(Failure::Database(error)) if error.lost_race => {}
                 Err(failure) => return Err(self.not_changed(failure)),
             }
@@ -41,10 +41,10 @@ impl SqlStore {
             ExperimentSelector::Name(name) => format!("the experiment '{name}'"),
             _ => "the default experiment".to_owned(),
         };
-        Err(self.refused(what, "other programs make and remove it all the time"))
+        Err(self.refused(what, "other programs keep creating and deleting it"))
     }
 
-    /// Makes the selected experiment, unless it is there by now.
+    /// Creates the selected experiment, unless it exists now.
     async fn make_experiment(
         &self,
         transaction: &mut dyn Transaction,
@@ -60,7 +60,7 @@ impl SqlStore {
         Ok(DEFAULT_EXPERIMENT_ID)
     }
 
-    /// Finds the selected experiment. `None` where it is to be made.
+    /// Finds the selected experiment. `None` if it must be created.
     pub(super) async fn find_experiment(
         &self,
         transaction: &mut dyn Transaction,
@@ -114,7 +114,7 @@ impl SqlStore {
     }
 }
 
-/// The experiment with this name; in revisions that know workspaces, the one in the default one.
+/// The experiment with this name, in revisions with workspaces the one in the default workspace.
 async fn experiment_named(
     transaction: &mut dyn Transaction,
     name: &str,
@@ -125,7 +125,7 @@ async fn experiment_named(
     Ok(row.and_then(|[id, stage]| Some((id.as_int()?, LifecycleStage::from_name(&stage.into_text())))))
 }
 
-/// The end of a condition for the tables of revisions that know workspaces.
+/// A condition on the workspace, for tables of revisions with workspaces.
 pub(super) async fn in_workspace(transaction: &mut dyn Transaction, table: &str) -> Result<String, SqlError> {
     let columns = transaction.columns(table).await?;
     if columns.iter().any(|column| column == "workspace") {
@@ -145,17 +145,17 @@ pub(super) async fn create_default_experiment(
     insert_experiment(transaction, DEFAULT_EXPERIMENT_NAME, Some(id_and_location)).await
 }
 
-/// Creates an experiment, of whose name there must be none, and returns its id.
+/// Creates an experiment, whose name must be new, and returns its id.
 async fn create_experiment(
     transaction: &mut dyn Transaction,
     name: &str,
     artifact_root: &str,
 ) -> Result<i64, SqlError> {
-    // The database chooses the id, and the location holds it.
+    // The location contains the id, which the database chooses.
     insert_experiment(transaction, name, None).await?;
     let (id, _) = experiment_named(transaction, name)
         .await?
-        .ok_or_else(|| SqlError::new(format!("the experiment '{name}' cannot be read back")))?;
+        .ok_or_else(|| SqlError::new(format!("cannot read the new experiment '{name}'")))?;
     let location = append_to_uri_path(artifact_root, &[&id.to_string()]);
     let sql = "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?";
     transaction

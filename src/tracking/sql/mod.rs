@@ -1,7 +1,6 @@
 //! Tracking stores in SQL databases.
 //!
-//! The store and MLflow's tables are written once, in SQL that every database understands; a
-//! database is one more [`driver`] in a file of its own.
+//! The store uses SQL that every database supports. Each database has a [`driver`] in a separate file.
 
 mod address;
 mod driver;
@@ -24,10 +23,10 @@ use super::store::StoreRules;
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
 use crate::entities::{ExperimentId, Metric, RunData, RunId, RunInfo, RunStatus};
 
-/// The workspace of all that belongs to no other one, in revisions that know workspaces.
+/// The default workspace, in revisions with workspaces.
 const DEFAULT_WORKSPACE: &str = "default";
 
-/// How often a change is attempted if other programs interfere.
+/// The most attempts for a change if other programs interfere.
 const MOST_RACES: u32 = 3;
 
 /// A tracking store in a SQL database.
@@ -35,16 +34,16 @@ pub(crate) struct SqlStore {
     connection: Mutex<Box<dyn Connection>>,
     /// The store's URI without credentials.
     name: String,
-    /// Where new experiments keep their artifacts.
+    /// The location of new experiments' artifacts.
     artifact_root: String,
     long_values: LongValues,
 }
 
 /// Why a transaction failed.
 enum Failure {
-    /// The database refused; the caller decides whether to try again.
+    /// The database refused; the caller decides whether to retry.
     Database(SqlError),
-    /// Trying again would not help.
+    /// A retry would not help.
     Final(TrackingError),
 }
 
@@ -167,7 +166,7 @@ impl TrackingStore for SqlStore {
 
     async fn end_run(&self, run_id: &RunId, end: RunEnd) -> Result<RunStatus, TrackingError> {
         let ended = match self.try_end(run_id, end).await {
-            // `KILLED` came to the schema with revision `cfd24bdc0731`, in earnest with `0a8213491aaa`.
+            // The schema allows `KILLED` from revision `cfd24bdc0731`, effectively from `0a8213491aaa`.
             Err(Failure::Database(error)) if error.breaks_check && end.status == RunStatus::Killed => {
                 let status = RunStatus::Failed;
                 self.try_end(run_id, RunEnd { status, ..end }).await

@@ -1,4 +1,4 @@
-//! Where a model's artifacts are, by the tables of the model registry.
+//! Finds a model's artifacts in the tables of the model registry.
 
 use super::SqlStore;
 use super::driver::{SqlError, Transaction, Value, first};
@@ -58,7 +58,7 @@ async fn of_version(
     version: i64,
 ) -> Result<Option<String>, SqlError> {
     let columns = transaction.columns("model_versions").await?;
-    // Where a server has copied the artifacts to, which earlier revisions do not know.
+    // The location to which a server has copied the artifacts; earlier revisions lack it.
     let location = if columns.iter().any(|column| column == "storage_location") {
         "COALESCE(storage_location, source)"
     } else {
@@ -72,7 +72,7 @@ async fn of_version(
     Ok(transaction.texts(&sql, &values).await?.into_iter().next())
 }
 
-/// The highest version, in one stage, whose case does not matter, or in any.
+/// The highest version, in this stage (ignoring case) or in any.
 async fn newest(
     transaction: &mut dyn Transaction,
     name: &str,

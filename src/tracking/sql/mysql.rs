@@ -12,13 +12,13 @@ use super::driver::{Cell, Connection, SqlError, Transaction, TransactionKind, Va
 use super::sqlx_driver::{other_error, transaction, within};
 use crate::redact::Secret;
 
-/// The port of a server that says nothing else.
+/// The default port.
 const PORT: u16 = 3306;
 
-/// Names are quoted as in standard SQL, and the experiment 0 is a number like any other.
+/// Quote names as in standard SQL, and allow the experiment id 0.
 const MODES: &str = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES,NO_AUTO_VALUE_ON_ZERO')";
 
-/// What PyMySQL, mysqlclient and MySQL Connector call their options.
+/// The options of PyMySQL, mysqlclient and MySQL Connector.
 const OPTIONS: OptionNames = OptionNames {
     user: &["user"],
     password: &["password", "passwd"],
@@ -41,7 +41,7 @@ const OPTIONS: OptionNames = OptionNames {
         "ssl_disabled",
         "ssl_verify_cert",
         "ssl_verify_identity",
-        // As MySQL's own programs and other clients spell them.
+        // The spellings of MySQL's programs and other clients.
         "socket",
         "ssl-ca",
         "ssl-cert",
@@ -140,7 +140,7 @@ impl MySqlDatabase {
     }
 }
 
-/// Adds how the connection is encrypted, and what is checked.
+/// Adds the options for TLS.
 fn with_tls(
     mut options: MySqlConnectOptions,
     address: &ServerAddress,
@@ -200,7 +200,7 @@ fn cell(row: &MySqlRow, index: usize, kind: &str) -> Result<Cell, sqlx::Error> {
     }
 }
 
-/// The numbers that have a hint or a meaning;
+/// The error numbers with a hint or special handling;
 /// <https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html> and
 /// <https://mariadb.com/kb/en/mariadb-error-code-reference/>.
 mod number {
@@ -233,12 +233,12 @@ fn sql_error(error: sqlx::Error) -> SqlError {
     );
     let hint = match number {
         number::NO_ACCESS | number::NO_ACCESS_TO_DATABASE => {
-            "check the user and the password in MLFLOW_TRACKING_URI, and what the user may do"
+            "check the user and password in MLFLOW_TRACKING_URI, and the user's privileges"
         }
-        number::NO_DATABASE => "check the database's name in MLFLOW_TRACKING_URI, or create it",
+        number::NO_DATABASE => "check the database name in MLFLOW_TRACKING_URI, or create the database",
         number::NO_PERMISSION => "grant the user SELECT, INSERT and UPDATE on MLflow's tables",
-        number::READ_ONLY => "name the primary server, which takes changes, in MLFLOW_TRACKING_URI",
-        number::TOO_LONG => "MLflow's newer tables take longer values: `mlflow db upgrade`",
+        number::READ_ONLY => "set MLFLOW_TRACKING_URI to the primary server; this one is read-only",
+        number::TOO_LONG => "upgrade the tables with `mlflow db upgrade`; newer ones allow longer values",
         _ => "",
     };
     SqlError {

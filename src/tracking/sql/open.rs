@@ -1,4 +1,4 @@
-//! Opening the databases of tracking stores.
+//! Opens the databases of tracking stores.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -16,10 +16,10 @@ use crate::retrying::retrying_for;
 use crate::tracking::TrackingError;
 use crate::tracking::limits::LongValues;
 
-/// How long a server may have too many connections.
+/// How long to wait for a server with too many connections.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// When it is asked again meanwhile. Many runs may find it full at once.
+/// The pauses between attempts. Many runs may wait at the same time.
 const RETRIES: ExponentialBuilder = ExponentialBuilder::new()
     .with_jitter()
     .with_min_delay(Duration::from_millis(100))
@@ -28,7 +28,7 @@ const RETRIES: ExponentialBuilder = ExponentialBuilder::new()
     .with_total_delay(Some(PATIENCE));
 
 impl SqlStore {
-    /// Opens the SQLite database in this file, and makes one where there is none.
+    /// Opens the SQLite database in this file, or creates one.
     pub(crate) async fn open_sqlite(
         path: &Path,
         name: String,
@@ -45,8 +45,7 @@ impl SqlStore {
         }
     }
 
-    /// Opens the SQLite database in this file for reading alone; `None` where MLflow's tables are not
-    /// in it yet.
+    /// Opens the SQLite database in this file only for reading; `None` if it has no MLflow tables yet.
     pub(crate) async fn open_sqlite_to_read(
         path: &Path,
         name: String,
@@ -64,7 +63,7 @@ impl SqlStore {
         }
     }
 
-    /// Opens a database on a server, in which MLflow's tables must be. `kind` is what SQLAlchemy calls it.
+    /// Opens a database with MLflow's tables on a server. `kind` is SQLAlchemy's name of the database.
     pub(crate) async fn open_server(
         kind: &str,
         uri: &Secret,
@@ -97,7 +96,7 @@ impl SqlStore {
     }
 }
 
-/// Connects with the database at this address. Waits while the server has too many connections.
+/// Connects to the database at this address. Waits while the server has too many connections.
 async fn connect(kind: &str, uri: &Secret) -> Result<Box<dyn Connection>, SqlError> {
     let attempt = || async {
         Ok(match kind {

@@ -13,7 +13,7 @@ use super::driver::{Cell, Connection, SqlError, Transaction, TransactionKind, Va
 use super::sqlx_driver::{other_error, transaction, within};
 use crate::redact::Secret;
 
-/// What libpq, psycopg and pg8000 call their options;
+/// The options of libpq, psycopg and pg8000;
 /// <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS>.
 const OPTIONS: OptionNames = OptionNames {
     user: &["user"],
@@ -81,7 +81,7 @@ const OPTIONS: OptionNames = OptionNames {
     ],
 };
 
-/// Values that ask for more than mlrun does, by their option.
+/// Unsupported values, by option.
 const UNSUPPORTED_VALUES: [(&str, &[&str]); 3] = [
     ("channel_binding", &["require"]),
     ("gssencmode", &["require"]),
@@ -95,8 +95,8 @@ const UNSUPPORTED_VALUES: [(&str, &[&str]); 3] = [
 pub(super) struct PostgresDatabase(PgConnection);
 
 impl PostgresDatabase {
-    /// Connects with the first host that answers. What the address leaves out comes from `PGHOST`, `PGUSER`,
-    /// `PGPASSWORD`, `~/.pgpass` and their kin, as for every client of PostgreSQL.
+    /// Connects to the first host that responds. Missing parts of the address are taken from `PGHOST`, `PGUSER`,
+    /// `PGPASSWORD`, `~/.pgpass` and so on, as in every client of PostgreSQL.
     pub(super) async fn open(uri: &Secret) -> Result<Self, SqlError> {
         let address = ServerAddress::parse(uri.expose(), &OPTIONS)?;
         for (name, refused) in UNSUPPORTED_VALUES {
@@ -110,12 +110,12 @@ impl PostgresDatabase {
         let limit = address
             .seconds(&["connect_timeout", "timeout"])?
             .map(Duration::from_secs);
-        let mut result = Err(refuse("the address names no host"));
+        let mut result = Err(refuse("the address contains no host"));
         for (host, port) in hosts(&address)? {
             let options = connect_options(&address, host.as_deref(), port)?;
             let place = (host, options.get_port());
             result = within(limit, options.connect(), place, sql_error).await;
-            // Only a host that does not answer has another one tried.
+            // Try the next host only if this one does not respond.
             if !result.as_ref().is_err_and(|error| error.may_pass) {
                 break;
             }
@@ -124,14 +124,14 @@ impl PostgresDatabase {
     }
 }
 
-/// A host and its port, as far as the address names them.
+/// A host and its port, if the address contains them.
 type HostAndPort = (Option<String>, Option<u16>);
 
-/// The hosts to try, each with its port if it has one of its own: `host=a,b&port=1,2` or `host=a:1&host=b:2`, as
-/// SQLAlchemy has it. No host: that of the environment.
+/// The hosts to try, each with its port if there is one: `host=a,b&port=1,2` or `host=a:1&host=b:2`, as in SQLAlchemy.
+/// No host means the environment's.
 fn hosts(address: &ServerAddress) -> Result<Vec<HostAndPort>, SqlError> {
     if let Some(socket) = address.option(&["unix_sock"]) {
-        // pg8000 takes the socket itself, libpq its directory.
+        // pg8000 expects the socket, libpq its directory.
         let directory = socket.rsplit_once("/.s.PGSQL.");
         let port = directory.map(|(_, port)| read_port(port)).transpose()?;
         let directory = directory.map_or(socket, |(directory, _)| directory);
@@ -147,7 +147,7 @@ fn hosts(address: &ServerAddress) -> Result<Vec<HostAndPort>, SqlError> {
         .flat_map(|ports| ports.split(','))
         .collect();
     if ports.len() > 1 && ports.len() != given.len() {
-        return Err(refuse("the address has another number of ports than of hosts"));
+        return Err(refuse("the address has different numbers of hosts and ports"));
     }
     if given.is_empty() {
         return Ok(vec![(address.host.clone(), address.port()?)]);
@@ -172,8 +172,7 @@ fn hosts(address: &ServerAddress) -> Result<Vec<HostAndPort>, SqlError> {
         .collect()
 }
 
-/// The options for one host, in the form in which sqlx looks them up in `~/.pgpass` and takes texts for the
-/// server as they are.
+/// The options for one host, in the form in which sqlx reads `~/.pgpass` and passes texts to the server unchanged.
 fn connect_options(
     address: &ServerAddress,
     host: Option<&str>,
@@ -225,7 +224,7 @@ transaction! {
     ),
 }
 
-/// The statement with `$1`, `$2`… for its parameters. No statement has a question mark elsewhere.
+/// Replaces the parameters by `$1`, `$2` and so on. No statement has other question marks.
 fn numbered(sql: &str) -> String {
     let mut parts = sql.split('?');
     let mut result = parts.next().unwrap_or_default().to_owned();
@@ -246,7 +245,7 @@ fn cell(row: &PgRow, index: usize, kind: &str) -> Result<Cell, sqlx::Error> {
     }
 }
 
-/// The codes that have a hint; <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+/// The error codes with a hint; <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 mod code {
     pub(super) const INVALID_PASSWORD: &str = "28P01";
     pub(super) const INVALID_AUTHORIZATION: &str = "28000";
@@ -266,12 +265,12 @@ fn sql_error(error: sqlx::Error) -> SqlError {
     let code = error.code().unwrap_or_default();
     let hint = match &*code {
         code::INVALID_PASSWORD | code::INVALID_AUTHORIZATION => {
-            "check the user and the password in MLFLOW_TRACKING_URI, PGPASSWORD or ~/.pgpass"
+            "check the user and password in MLFLOW_TRACKING_URI, PGPASSWORD or ~/.pgpass"
         }
-        code::NO_DATABASE => "check the database's name in MLFLOW_TRACKING_URI, or create it",
+        code::NO_DATABASE => "check the database name in MLFLOW_TRACKING_URI, or create the database",
         code::NO_PERMISSION => "grant the user SELECT, INSERT and UPDATE on MLflow's tables",
-        code::READ_ONLY => "name the primary server, which takes changes, in MLFLOW_TRACKING_URI",
-        code::TOO_LONG => "MLflow's newer tables take longer values: `mlflow db upgrade`",
+        code::READ_ONLY => "set MLFLOW_TRACKING_URI to the primary server; this one is read-only",
+        code::TOO_LONG => "upgrade the tables with `mlflow db upgrade`; newer ones allow longer values",
         _ => "",
     };
     SqlError {

@@ -15,10 +15,10 @@ use crate::tracking::{FinishedRuns, NewRun, RunEnd, TrackingError};
 /// The directory of a run's artifacts.
 const ARTIFACTS: &str = "artifacts";
 
-/// How many rows go into one statement; databases limit the number of parameters.
+/// The most rows in a statement, because databases limit the number of parameters.
 const ROWS_PER_STATEMENT: usize = 100;
 
-/// How many characters a value of a parameter or tag may have in every revision of the tables.
+/// The limit for values of parameters and tags in the revision with the shortest columns, in characters.
 const SHORTEST_COLUMN: usize = 250;
 
 impl SqlStore {
@@ -32,7 +32,7 @@ impl SqlStore {
         let mut tries = 1;
         loop {
             match self.try_create(&new_run, experiment_id, &name).await {
-                // The database gave it up for another program's sake.
+                // The database aborted it in favor of another program.
                 Err(Failure::Database(error)) if error.lost_race && tries < MOST_RACES => tries += 1,
                 created => return created.map_err(|failure| self.not_changed(failure)),
             }
@@ -66,8 +66,7 @@ impl SqlStore {
         let params = self.fit_column(transaction, Entity::Param, params, warn).await?;
         let tags = self.fit_column(transaction, Entity::Tag, tags, warn).await?;
         let artifact_uri = append_to_uri_path(&location, &[run_id.as_str(), ARTIFACTS]);
-        // Source and entry point have been tags since MLflow 1.0; its own stores leave the columns
-        // so too.
+        // Source and entry point have been tags since MLflow 1.0, whose stores leave the columns empty too.
         let row = [
             ("run_uuid", Value::Text(run_id.as_str())),
             ("name", Value::Text(run_name)),
@@ -96,7 +95,7 @@ impl SqlStore {
         })
     }
 
-    /// Cuts values to what the column takes: it was shorter in earlier revisions.
+    /// Truncates values to the column's length, which was shorter in earlier revisions.
     async fn fit_column(
         &self,
         transaction: &mut dyn Transaction,
@@ -115,7 +114,7 @@ impl SqlStore {
             .map_err(|error| self.refused(format!("a {entity}"), error))
     }
 
-    /// The status of a run that must exist and not be deleted.
+    /// The status of a run; a missing or deleted run is an error.
     async fn active_run(
         &self,
         transaction: &mut dyn Transaction,
@@ -163,7 +162,7 @@ impl SqlStore {
         let current = self.active_run(transaction, run_id).await?;
         let kept = current.filter(|status| end.keeps(*status));
         let sql = match kept {
-            // The entry point's own end time stands too.
+            // Keep the entry point's end time too.
             Some(_) => "UPDATE runs SET status = ?, end_time = COALESCE(end_time, ?) WHERE run_uuid = ?",
             None => "UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ?",
         };
@@ -177,7 +176,7 @@ impl SqlStore {
         Ok(status)
     }
 
-    /// Reads a run, also a deleted one.
+    /// Reads a run, even a deleted one.
     pub(super) async fn read_run(&self, run_id: &RunId) -> Result<RunData, TrackingError> {
         let mut connection = self.connection.lock().await;
         let mut transaction = self.begin_read(connection.as_mut()).await?;
@@ -194,7 +193,7 @@ impl SqlStore {
         found.map_err(|error| self.unreadable(error))
     }
 
-    /// Finds finished runs by their tags; the newest come first.
+    /// Finds finished runs by their tags, newest first.
     pub(super) async fn find_finished(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError> {
         let experiment_id = self.parse(&wanted.experiment_id)?;
         let tags = self.fit_wanted_tags(wanted)?;
@@ -209,7 +208,7 @@ impl SqlStore {
         for page in ids.chunks(PAGE.min(wanted.limit.max(1))) {
             let read = runs(transaction.as_mut(), page).await;
             let read = read.map_err(|error| self.unreadable(error))?;
-            // MySQL takes texts for equal that are not, such as `a` and `A`.
+            // MySQL treats some different texts as equal, such as `a` and `A`.
             found.extend(read.into_iter().filter(|run| has_tags(run, &tags)));
             if found.len() >= wanted.limit {
                 break;
@@ -237,7 +236,7 @@ async fn insert_pairs(
     Ok(())
 }
 
-/// Sets a tag, whether the run has it or not, and renames the run by that of its name.
+/// Sets or replaces a tag. The tag with the run's name also renames the run.
 async fn set_tag(
     transaction: &mut dyn Transaction,
     run_id: &RunId,
@@ -249,7 +248,7 @@ async fn set_tag(
         let sql = "UPDATE runs SET name = ? WHERE run_uuid = ?";
         transaction.execute(sql, &[Value::Text(value), run]).await?;
     }
-    // Asked first: in MySQL an update that finds no row keeps others from inserting theirs near it.
+    // Query first, because in MySQL an update without a match locks the gap, and blocks inserts of other programs.
     let of_run = "run_uuid = ? AND \"key\" = ?";
     let sql = format!("SELECT value FROM tags WHERE {of_run}");
     let found = transaction.rows(&sql, &[run, Value::Text(key)]).await?;
@@ -261,7 +260,7 @@ async fn set_tag(
     transaction.execute(&sql, &values).await.map(drop)
 }
 
-/// The ids of the finished runs with these tags; the newest come first.
+/// The ids of the finished runs with these tags, newest first.
 async fn finished_ids(
     transaction: &mut dyn Transaction,
     experiment_id: i64,
@@ -289,7 +288,7 @@ async fn finished_ids(
     transaction.texts(&sql, &values).await
 }
 
-/// The runs with these ids, in their order; an id without a run is passed over.
+/// The runs with these ids, in this order; unknown ids are skipped.
 async fn runs(transaction: &mut dyn Transaction, ids: &[String]) -> Result<Vec<RunData>, SqlError> {
     let values: Vec<Value<'_>> = ids.iter().map(|id| Value::Text(id)).collect();
     let of_these = format!("run_uuid IN ({})", vec!["?"; ids.len()].join(", "));
@@ -357,7 +356,7 @@ fn run_data(row: [Cell; 9], tags: Vec<(String, String)>, params: Vec<(String, St
             experiment_id: ExperimentId::new(experiment_id.as_int().unwrap_or_default().to_string()),
             run_name: name.into_text(),
             artifact_uri: artifact_uri.into_text(),
-            // MLflow's model gives a run without a status this one.
+            // MLflow's default for a run without a status.
             status: RunStatus::from_name(&status.into_text()).unwrap_or(RunStatus::Scheduled),
         },
         user: user.into_text(),

@@ -1,20 +1,17 @@
 //! MLflow's tables.
 //!
-//! A new store gets MLflow's oldest schema, that of release 0.9.1: five tables and no mark of a
-//! revision; only the status `KILLED`, which later revisions allow, is allowed from the beginning.
-//! Since 1.8 at the latest, a release that opens such a database for the first time brings it up to
-//! its own revision by itself (1.2 asks for `mlflow db upgrade`). An existing store is used as it is:
-//! of the tables and columns that later revisions added this program needs few, and looks whether
-//! they are there.
+//! A new store gets MLflow's oldest schema, of release 0.9.1: five tables without a revision, except that the status
+//! `KILLED` of later revisions is allowed. Since 1.8 at the latest, MLflow upgrades such a database to its own
+//! revision when it opens it (1.2 requires `mlflow db upgrade`). An existing store is used at its revision: mlrun
+//! needs few of the later tables and columns, and checks whether they exist.
 
 use std::time::Duration;
 
 use super::driver::{Connection, SqlError, Transaction, TransactionKind};
 use super::experiments::create_default_experiment;
 
-/// How long another program is given to complete a schema that it has begun, or that it is about to
-/// begin: MLflow looks which tables there are, then creates them one by one, and fails when someone
-/// else has created one meanwhile.
+/// How long to wait for another program that is creating the schema, or is about to. MLflow checks which tables exist,
+/// then creates them one by one, and fails if another program has created one in the meantime.
 const BEGUN_SCHEMA_GRACE: Duration = Duration::from_secs(5);
 const NEW_DATABASE_GRACE: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(10);
@@ -92,9 +89,8 @@ const BASE_TABLES: [Table; 5] = [
     ),
 ];
 
-/// Sees to it that the tables exist: creates all of them in one step where there are none, and
-/// leaves them alone where they are. `is_new_elsewhere` says that another program seems to have just
-/// made the database and not yet created anything in it.
+/// Ensures that the tables exist: creates all of them in one step if there are none. `is_new_elsewhere`: another
+/// program seems to have just created the database, and not yet its tables.
 pub(super) async fn ensure(
     connection: &mut dyn Connection,
     is_new_elsewhere: bool,
@@ -115,12 +111,12 @@ pub(super) async fn ensure(
         tokio::time::sleep(PAUSE).await;
     }
     let mut transaction = connection.begin(TransactionKind::Write).await?;
-    // Another program may have been faster; nothing can change any more now.
+    // Another program may have been faster. With the lock, nothing can change now.
     for table in missing_tables(transaction.as_mut()).await? {
         transaction.execute(&create_table(table), &[]).await?;
     }
-    // Older releases create the default experiment only in a store without any, so it has to be
-    // there before the first one with a name.
+    // Older releases create the default experiment only in an empty store, so it must be created before the first
+    // one with a name.
     let any = transaction.rows("SELECT experiment_id FROM experiments LIMIT 1", &[]);
     if any.await?.is_empty() {
         create_default_experiment(transaction.as_mut(), artifact_root).await?;
@@ -128,8 +124,8 @@ pub(super) async fn ensure(
     transaction.commit().await
 }
 
-/// Looks whether the tables are there. On a server a database without them may be meant for something
-/// else, and its tables would have to be as that server's MLflow makes them.
+/// Checks that the tables exist. On a server they are not created, because an empty database may have another purpose,
+/// and because the tables must match that server's MLflow.
 pub(super) async fn check(connection: &mut dyn Connection) -> Result<(), SqlError> {
     let missing = missing_tables(connection.begin(TransactionKind::Read).await?.as_mut()).await?;
     let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
@@ -137,18 +133,21 @@ pub(super) async fn check(connection: &mut dyn Connection) -> Result<(), SqlErro
         return Ok(());
     }
     let message = if names.len() == BASE_TABLES.len() {
-        "the database has none of MLflow's tables".to_owned()
+        "the database has no MLflow tables".to_owned()
     } else {
-        format!("the database lacks MLflow's tables {}", names.join(", "))
+        format!(
+            "the database is not a complete MLflow store; missing tables: {}",
+            names.join(", ")
+        )
     };
     Err(SqlError::with_hint(
         message,
-        "make them: `mlflow db upgrade` with this address, or start `mlflow server` once with it",
+        "create them with `mlflow db upgrade ADDRESS`, or start `mlflow server --backend-store-uri ADDRESS` once",
     ))
 }
 
-/// The statement that creates a table, to the byte as MLflow's own: SQLite keeps the text, and what
-/// MLflow's migrations know of the checks in it they find by its lines.
+/// The statement that creates a table, byte for byte like MLflow's. SQLite keeps the text, and MLflow's migrations
+/// find the checks by its lines.
 fn create_table((name, lines): Table) -> String {
     format!("CREATE TABLE {name} (\n\t{}\n)", lines.join(", \n\t"))
 }

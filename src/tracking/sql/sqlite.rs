@@ -1,4 +1,4 @@
-//! SQLite, the database in a file.
+//! SQLite.
 
 use std::fs::{File, Metadata};
 use std::future::pending;
@@ -18,29 +18,28 @@ use crate::process::{file_size_exhausted, open_files_exhausted, start_hint};
 use crate::quantity;
 use crate::retrying::how_to_stop;
 
-/// How long to wait for other programs that write. MLflow itself waits 20 seconds; many runs may
-/// begin and end at once here, and a migration by MLflow may go on meanwhile.
+/// How long to wait for other writers. MLflow waits 20 seconds, but many runs may begin and end at the same time here,
+/// and MLflow may be running a migration.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long a person waits for other programs before they are told of it.
+/// The wait for other programs after which the log mentions it.
 const LONG_WAIT: Duration = Duration::from_secs(2);
 
-/// How old an empty file may be for another program to be about to fill it.
+/// The age up to which an empty file counts as being filled by another program.
 const NEW_FILE_AGE: Duration = Duration::from_secs(2);
 
 /// An open database file.
 pub(super) struct SqliteDatabase(SqliteConnection);
 
 impl SqliteDatabase {
-    /// Opens the file, and creates it and its directories where they are missing. Changes nothing in
-    /// an existing file, its journal mode included. The flag says whether another program seems to have just
-    /// created the file and not filled it yet.
+    /// Opens the file, or creates it and its directories. An existing file keeps its journal mode. The flag says
+    /// whether another program seems to have just created the file.
     pub(super) async fn open(path: &Path) -> Result<(Self, bool), SqlError> {
         let metadata = std::fs::metadata(path).ok();
         if metadata.as_ref().is_some_and(Metadata::is_dir) {
             return Err(SqlError::with_hint(
                 format!("'{}' is a directory", path.display()),
-                "name a file in it, for example mlflow.db",
+                "add the name of a file in it, for example mlflow.db",
             ));
         }
         let is_new_elsewhere = metadata.is_some_and(|metadata| {
@@ -49,10 +48,7 @@ impl SqliteDatabase {
         });
         if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory).map_err(|error| {
-                let message = format!(
-                    "the directory '{}' cannot be created: {error}",
-                    directory.display()
-                );
+                let message = format!("cannot create the directory '{}': {error}", directory.display());
                 SqlError::with_hint(message, ELSEWHERE)
             })?;
         }
@@ -77,10 +73,10 @@ impl SqliteDatabase {
         Ok(versions.concat())
     }
 
-    /// Opens an existing file for reading, and leaves it and its directory as they are.
+    /// Opens an existing file for reading, without changing it or its directory.
     pub(super) async fn open_to_read(path: &Path) -> Result<Self, SqlError> {
-        // A database with a write-ahead log makes files beside it even for readers, unless it is told
-        // that nobody writes to it; and nobody does where there is no log.
+        // With a write-ahead log SQLite creates files even for readers, unless the database is declared immutable.
+        // Without an existing log, nobody is writing to it.
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
         let options = SqliteConnectOptions::new()
@@ -93,8 +89,7 @@ impl SqliteDatabase {
     }
 }
 
-/// Whether the file's header says that it has a write-ahead log. Source: the SQLite file format, bytes 18
-/// and 19.
+/// Whether the file's header declares a write-ahead log. Source: the SQLite file format, bytes 18 and 19.
 fn has_write_ahead_log(path: &Path) -> bool {
     let mut header = [0; 20];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
@@ -135,11 +130,11 @@ transaction! {
     text: str::to_owned, cell: cell, error: sql_error,
     tables: "SELECT name FROM sqlite_master WHERE type = 'table'",
     columns: "SELECT name FROM pragma_table_info(?)",
-    // SQLite keeps texts of any length in any column.
+    // SQLite ignores the length of text columns.
     text_limit: None,
 }
 
-/// SQLite's columns may hold values of any type, so each value is asked for its own.
+/// SQLite's columns may contain values of any type, so this uses the type of each value.
 fn cell(row: &SqliteRow, index: usize, kind: &str) -> Result<Cell, sqlx::Error> {
     match kind {
         "INTEGER" => row.try_get(index).map(Cell::Int),
@@ -148,9 +143,9 @@ fn cell(row: &SqliteRow, index: usize, kind: &str) -> Result<Cell, sqlx::Error> 
     }
 }
 
-const ELSEWHERE: &str = "set MLFLOW_TRACKING_URI to a store that you can write to";
+const ELSEWHERE: &str = "set MLFLOW_TRACKING_URI to a store with write permission";
 
-/// The result codes that have a hint; <https://www.sqlite.org/rescode.html>.
+/// The result codes with a hint; <https://www.sqlite.org/rescode.html>.
 mod code {
     pub(super) const PERM: i32 = 3;
     pub(super) const BUSY: i32 = 5;
@@ -167,7 +162,7 @@ mod code {
 fn sql_error(error: sqlx::Error) -> SqlError {
     let error = match error {
         sqlx::Error::Database(error) => error,
-        // The driver works on a thread of its own.
+        // The driver starts a thread.
         sqlx::Error::Io(source) => {
             return SqlError {
                 hint: start_hint(&source),
@@ -185,25 +180,25 @@ fn sql_error(error: sqlx::Error) -> SqlError {
     };
     let hint = match code {
         code::BUSY | code::LOCKED => format!(
-            "another program has kept the database locked for {} seconds; end it, or, if there is none, put the \
-             database on a file system with working locks",
-            BUSY_TIMEOUT.as_secs()
+            "stop the program that has locked the database for {}; if there is none, move the database to a file \
+            system with working locks",
+            quantity::duration(BUSY_TIMEOUT)
         ),
         code::READONLY | code::PERM | code::CANTOPEN => {
-            format!("make the file and its directory readable and writable, or {ELSEWHERE}")
+            format!("make the file and its directory writable, or {ELSEWHERE}")
         }
-        code::FULL => "free some space where the database is, or set MLFLOW_TRACKING_URI to a store elsewhere".to_owned(),
-        code::NOTADB => "MLFLOW_TRACKING_URI must name an MLflow database or a file that does not exist yet".to_owned(),
-        code::CORRUPT => "restore the database from a copy, or set MLFLOW_TRACKING_URI to another one".to_owned(),
+        code::FULL => "free some space, or set MLFLOW_TRACKING_URI to a store on another disk".to_owned(),
+        code::NOTADB => "set MLFLOW_TRACKING_URI to an MLflow database, or to a file that does not exist yet".to_owned(),
+        code::CORRUPT => "restore the database from a backup, or set MLFLOW_TRACKING_URI to another one".to_owned(),
         code::IOERR | code::PROTOCOL => {
-            "the file system may be full, over quota or without locks; set MLFLOW_TRACKING_URI to a store elsewhere"
+            "the file system may be full, over quota or without locks; set MLFLOW_TRACKING_URI to a store on another disk"
                 .to_owned()
         }
         _ => String::new(),
     };
     SqlError {
         message: error.message().to_owned(),
-        // No time heals what a limit forbids.
+        // A limit does not pass by itself.
         may_pass: limit.is_none() && matches!(code, code::BUSY | code::LOCKED | code::FULL | code::IOERR),
         hint: limit.or(Some(hint)).filter(|hint| !hint.is_empty()),
         is_crowded: false,

@@ -1,4 +1,4 @@
-//! What the drivers have in common, since sqlx has no type that stands for all of its databases.
+//! The common part of the drivers, because sqlx has no type for all its databases.
 
 use std::time::Duration;
 
@@ -6,9 +6,8 @@ use super::driver::SqlError;
 use crate::process::limit_hint;
 use crate::quantity;
 
-/// Implements [`Transaction`](super::driver::Transaction) for a type that wraps one of sqlx. Each driver gives the
-/// SQL text as its database wants it, what a value that is not null means, the meaning of errors, and the
-/// queries about the database itself.
+/// Implements [`Transaction`](super::driver::Transaction) for a type that wraps one of sqlx. Each driver provides the
+/// conversions of SQL texts, values and errors, and the queries about the database itself.
 macro_rules! transaction {
     (
         $transaction:ident of $database:ty, $arguments:ty, $row:ty;
@@ -48,7 +47,7 @@ macro_rules! transaction {
 
             async fn roll_back(self: Box<Self>) {
                 if let Err(error) = self.0.rollback().await {
-                    tracing::debug!(%error, "a transaction that is rolled back");
+                    tracing::debug!(%error, "rolling back a transaction");
                 }
             }
 
@@ -82,7 +81,7 @@ macro_rules! transaction {
 }
 pub(super) use transaction;
 
-/// An error that the database itself has not told.
+/// An error that is not from the database itself.
 pub(super) fn other_error(error: &sqlx::Error) -> SqlError {
     use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, WorkerCrashed};
     let hint = match error {
@@ -99,8 +98,7 @@ pub(super) fn other_error(error: &sqlx::Error) -> SqlError {
     }
 }
 
-/// Waits for a connection with a host and its port, no longer than the limit. Adds what to do about a server that
-/// cannot be connected with to what the driver knows.
+/// Waits for a connection to a host and port, up to the limit. Adds a hint for failed connections.
 pub(super) async fn within<T>(
     limit: Option<Duration>,
     connecting: impl Future<Output = Result<T, sqlx::Error>>,
@@ -127,13 +125,12 @@ pub(super) async fn within<T>(
     })
 }
 
-/// What to do about a server that cannot be connected with. What the server itself says has hints of
-/// its own.
+/// The hint for a failed connection. The server's own errors have other hints.
 fn server_hint(error: &sqlx::Error, at: &str) -> Option<String> {
     match error {
-        sqlx::Error::Io(_) => Some(format!("see whether a database server listens at {at}")),
+        sqlx::Error::Io(_) => Some(format!("check that a database server is running at {at}")),
         sqlx::Error::Tls(_) => {
-            Some("check the server's certificate, or the options for TLS in MLFLOW_TRACKING_URI".to_owned())
+            Some("check the server's certificate and the TLS options in MLFLOW_TRACKING_URI".to_owned())
         }
         _ => None,
     }

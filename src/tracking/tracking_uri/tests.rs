@@ -119,16 +119,16 @@ fn servers_are_kept_as_they_are_and_shown_without_credentials() {
 #[test]
 fn what_names_no_store_is_explained() {
     for (value, message, hint) in [
-        ("sqlite://", "names a database in memory", "sqlite:///mlflow.db"),
-        ("sqlite:///", "names a database in memory", "sqlite:///mlflow.db"),
+        ("sqlite://", "is an in-memory database", "sqlite:///mlflow.db"),
+        ("sqlite:///", "is an in-memory database", "sqlite:///mlflow.db"),
         (
             "sqlite:///:memory:",
-            "names a database in memory",
+            "is an in-memory database",
             "sqlite:///mlflow.db",
         ),
         (
             "sqlite:///?cache=shared",
-            "names a database in memory",
+            "is an in-memory database",
             "sqlite:///mlflow.db",
         ),
         (
@@ -148,19 +148,19 @@ fn what_names_no_store_is_explained() {
         ),
         (
             "sqlite:///file:x.db?mode=ro&uri=true",
-            "SQLite's own URI file names",
+            "SQLite's URI file names",
             "plain path",
         ),
         (
             "file://host/x/y",
-            "names the host 'host'",
+            "has the host 'host'",
             "did you mean ./host/x/y or file:///x/y?",
         ),
-        ("file:", "names no directory", "file:///absolute/path"),
-        ("file://", "names no directory", "file:///absolute/path"),
+        ("file:", "contains no directory", "file:///ABSOLUTE/PATH"),
+        ("file://", "contains no directory", "file:///ABSOLUTE/PATH"),
         (
             "s3://key:secret@bucket/x",
-            "'s3://bucket/x' has the scheme 's3'",
+            "'s3://bucket/x' has the unknown scheme 's3'",
             "http(s)://",
         ),
     ] {

@@ -120,7 +120,7 @@ fn markers_are_directories() {
     assert_is_file(server, "marked", "twice");
     let project = super::project_for(server, server.port);
     let finished = super::run(&project, &uri("marked", "")).with_code(1);
-    let expected = "caused by: 'both' is the name of an object and of a directory there";
+    let expected = "caused by: 'both' is both an object and a directory in the store";
     assert_contains(finished.stderr(), expected);
     super::assert_nothing_is_left(&project);
 }
@@ -224,20 +224,20 @@ fn what_the_account_says_is_told() {
     for (steps, expected) in [
         (
             vec![listed.clone(), Step::page(412, "")],
-            "caused by: it was changed while it was downloaded",
+            "caused by: it changed during the download",
         ),
         (
             vec![listed, Step::page(409, &archived)],
-            "caused by: the blob is archived: Azure's storage answered 409 Conflict (BlobArchived: This operation is not permitted on an archived blob.)",
+            "caused by: the blob is archived: Azure Storage returned 409 Conflict (BlobArchived: This operation is not permitted on an archived blob.)",
         ),
         (
             vec![Step::page(403, &late); 9],
-            "caused by: this machine's clock is wrong: Azure's storage answered 403 Forbidden (AuthenticationFailed: Server \
+            "caused by: this machine's clock is wrong: Azure Storage returned 403 Forbidden (AuthenticationFailed: Server \
              failed to authenticate the request. Request date header too old: 'Thu, 01 Jan 2026 00:00:00 GMT')",
         ),
         (
             vec![Step::page(403, &unsigned); 9],
-            "403 Forbidden (AuthenticationFailed: Server failed to authenticate the request.) to the credentials \
+            "403 Forbidden (AuthenticationFailed: Server failed to authenticate the request.) for the credentials \
              from AZURE_STORAGE_CONNECTION_STRING",
         ),
     ] {
@@ -300,7 +300,7 @@ fn accounts_are_found_by_their_addresses() {
     ] {
         let project = Project::new().mlproject(TREE);
         let finished = super::run(&project, uri).with_code(1);
-        let expected = "is no valid address: it must be wasbs://<container>@<account>.blob.core.windows.net/";
+        let expected = "is not a valid address: write wasbs://CONTAINER@ACCOUNT.blob.core.windows.net/";
         assert_contains(finished.stderr(), expected);
     }
     for value in [

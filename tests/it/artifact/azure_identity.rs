@@ -295,7 +295,7 @@ fn a_machine_and_a_person_are_asked_for_if_no_application_is_named() {
     let finished = run(&nobody, "bucket").with_code(1);
     for expected in [
         "to a request without credentials (AZURE_STORAGE_CONNECTION_STRING, ",
-        "; the machine's managed identity: the answer was 400 Bad Request (no identity); `az login`: the program 'az' was not found)",
+        "; the machine's managed identity: the service returned 400 Bad Request (no identity); `az login`: the program 'az' was not found)",
     ] {
         assert_contains(finished.stderr(), expected);
     }
@@ -317,7 +317,7 @@ fn credentials_of_no_use_are_told() {
         (
             &[("AZURE_CLIENT_SECRET", "geheim")][..],
             None,
-            "the credentials from AZURE_CLIENT_SECRET cannot be used: the answer was 401 Unauthorized \
+            "the credentials from AZURE_CLIENT_SECRET cannot be used: the service returned 401 Unauthorized \
              (AADSTS7000215: Invalid client secret provided.)",
         ),
         (
@@ -339,7 +339,7 @@ fn credentials_of_no_use_are_told() {
         (
             &[file],
             Some(b"geheim".to_vec()),
-            "it is not a PEM or PKCS #12 file, or AZURE_",
+            "not a PEM or PKCS #12 file, or AZURE_",
         ),
     ] {
         let authority = ScriptedServer::start(vec![Step::json(401, &refused.to_string()); 9]);

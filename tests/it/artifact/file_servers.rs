@@ -74,12 +74,12 @@ fn a_name_may_be_encoded_but_no_command() {
         assert_eq!(names(server, "two%20words"), ["two%20words/x"], "{}", server.kind);
         let uri = server.uri("nope%0D%0ADELE%20", server.port);
         let told = refusal(server, &format!("{uri}{}/stays", top.display()));
-        assert_contains(&told, "there is nothing there");
+        assert_contains(&told, "not found");
         assert!(top.join("stays").exists());
         let told = refusal(server, &server.uri("nope\r\nDELE stays", server.port));
         let expected = match server.kind {
-            "hdfs" => "there is nothing there",
-            _ => "is no valid address: it holds a control character",
+            "hdfs" => "not found",
+            _ => "is not a valid address: it contains a control character",
         };
         assert_contains(&told, expected);
     }
@@ -130,13 +130,13 @@ fn what_ssh_refuses_is_told() {
         let told = refusal(server, &format!("sftp://{host}/x"));
         assert_contains(&told, "caused by: `ssh -o BatchMode=yes ");
         assert_contains(&told, expected);
-        assert_contains(&told, &format!("hint: run `ssh {host}` once in a terminal"));
+        assert_contains(&told, &format!("hint: run `ssh {host}` in a terminal"));
     }
     let sandbox = Sandbox::new();
     let uri = server.uri("tree/one.txt", server.port);
     let error = uploaded(&uri, &server.variables(server.port), &sandbox).unwrap();
-    assert_contains(&error, "the SFTP server answered 4 (");
-    assert_contains(&error, "to the login by `ssh -p ");
+    assert_contains(&error, "the SFTP server returned 4 (");
+    assert_contains(&error, "for the login with `ssh -p ");
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn the_name_node_is_found_in_hadoop_s_configuration() {
     }
     let project = Project::new().mlproject(SHOW);
     let finished = run(&project, "hdfs:/x").with_code(1);
-    let expected = "an hdfs: address without a host cannot be used: no core-site.xml in HADOOP_CONF_DIR names fs.defaultFS";
+    let expected = "an hdfs: address without a host cannot be used: no core-site.xml in HADOOP_CONF_DIR sets fs.defaultFS";
     assert_contains(finished.stderr(), expected);
 }
 
@@ -219,29 +219,29 @@ fn what_ssh_cannot_be_told_is_refused() {
     for (uri, expected) in [
         (
             "sftp:h/x",
-            "is no valid address: two slashes must follow the colon\n",
+            "is not a valid address: the colon must be followed by two slashes\n",
         ),
-        ("sftp://h:port/x", "is no valid address: invalid port number\n"),
+        ("sftp://h:port/x", "is not a valid address: invalid port number\n"),
         (
             "sftp://anna:geheim@host/x",
-            "error: 'sftp://host/x' for the parameter 'data' is no valid address: ssh takes no password from a URI\n\
-             hint: leave the password out, and let `ssh-copy-id USER@HOST` bring your key to the server\n",
+            "error: 'sftp://host/x' for the parameter 'data' is not a valid address: ssh does not accept a password in a URI\n\
+             hint: remove the password from the URI, and install your key on the server with `ssh-copy-id USER@HOST`\n",
         ),
         (
             "sftp://-oProxyCommand=touch%20x/x",
-            "is no valid address: its host and its user cannot begin with '-' or hold what a shell understands\n",
+            "is not a valid address: its host and user must not begin with '-' or contain special characters of a shell\n",
         ),
         (
             "sftp://-l@host/x",
-            "is no valid address: its host and its user cannot begin",
+            "is not a valid address: its host and user must not begin",
         ),
         (
             "sftp://$(id)/x",
-            "is no valid address: its host and its user cannot begin",
+            "is not a valid address: its host and user must not begin",
         ),
         (
             "sftp://a%60id%60@host/x",
-            "is no valid address: its host and its user cannot begin",
+            "is not a valid address: its host and user must not begin",
         ),
     ] {
         let finished = run(&project, uri).with_code(1);
@@ -252,7 +252,7 @@ fn what_ssh_cannot_be_told_is_refused() {
     let error = uploaded("sftp://anna:geheim@host/x", &[], &sandbox).unwrap();
     assert_ends_with(
         &error,
-        "it is not a valid address: ssh takes no password from a URI",
+        "not a valid address: ssh does not accept a password in a URI",
     );
     assert_lacks(&error, "geheim");
 }

@@ -49,7 +49,7 @@ fn asked(key: &Value, steps: Vec<Step>) -> (String, Vec<Seen>) {
     (finished.stderr().to_owned(), server.seen())
 }
 
-const TO_FILE: &str = "Google Cloud Storage answered 403 Forbidden (forbidden: no access) to the credentials from \
+const TO_FILE: &str = "Google Cloud Storage returned 403 Forbidden (forbidden: no access) for the credentials from \
                        GOOGLE_APPLICATION_CREDENTIALS";
 
 #[test]
@@ -84,7 +84,7 @@ fn accounts_of_other_providers_are_known() {
         refused(),
     ];
     let (told, seen) = asked(&key(source), steps);
-    let expected = "the credentials from GOOGLE_APPLICATION_CREDENTIALS cannot be used: the answer was 403 Forbidden (no access)";
+    let expected = "the credentials from GOOGLE_APPLICATION_CREDENTIALS cannot be used: the service returned 403 Forbidden (no access)";
     assert_contains(&told, expected);
     assert_eq!(
         (seen[0].line().as_str(), seen[0].header("x-asks")),
@@ -135,7 +135,7 @@ fn accounts_stand_for_others() {
         assert_eq!(seen[2].header("authorization"), "Bearer geheim-token");
         let (told, _) = asked(&standing(source), vec![token("geheim-source"), refused()]);
         let expected =
-            "GOOGLE_APPLICATION_CREDENTIALS cannot be used: the answer was 403 Forbidden (no access)";
+            "GOOGLE_APPLICATION_CREDENTIALS cannot be used: the service returned 403 Forbidden (no access)";
         assert_contains(&told, expected);
     }
     let (told, seen) = asked(&account, vec![token("geheim-token"), refused(), refused()]);
@@ -149,11 +149,11 @@ fn credentials_that_cannot_be_used_are_told() {
     for (key, expected) in [
         (
             json!({ "type": "gdch_service_account" }),
-            "credentials of type 'gdch_service_account' are not available",
+            "credentials of type 'gdch_service_account' are not supported",
         ),
         (
             json!({ "type": "impersonated_service_account", "source_credentials": {}, "service_account_impersonation_url": "x" }),
-            "its service_account_impersonation_url names no account",
+            "its service_account_impersonation_url contains no account",
         ),
         (
             json!({ "type": "service_account", "client_email": "a@b", "private_key": "geheim" }),
@@ -161,7 +161,7 @@ fn credentials_that_cannot_be_used_are_told() {
         ),
         (
             json!({ "type": "authorized_user", "client_id": "x", "client_secret": "geheim" }),
-            "a part of the credentials of type 'authorized_user' is missing: 'refresh_token'",
+            "credentials of type 'authorized_user' need 'refresh_token', which is missing",
         ),
     ] {
         let (told, seen) = asked(&key, Vec::new());
@@ -176,7 +176,8 @@ fn credentials_that_cannot_be_used_are_told() {
     // A busy service is asked again.
     let steps = vec![Step::json(503, "{}"), Step::Close, Step::json(400, answer)];
     let (told, seen) = asked(&key, steps);
-    let expected = "cannot be used: the answer was 400 Bad Request (Token has been expired or revoked.)";
+    let expected =
+        "cannot be used: the service returned 400 Bad Request (Token has been expired or revoked.)";
     assert_contains(&told, expected);
     assert_eq!(seen.len(), 3);
 }
@@ -210,11 +211,11 @@ fn an_upload_s_address_gets_the_credentials_of_its_own_service_only() {
         ("{other}/upload?upload_id=x", Ok("")),
         (
             "ftp://127.0.0.1/x",
-            Err("the answer is none of Google Cloud Storage: no address for the file's parts"),
+            Err("invalid response from Google Cloud Storage: no valid address for the file's parts"),
         ),
         (
             "",
-            Err("the answer is none of Google Cloud Storage: no address for the file's parts"),
+            Err("invalid response from Google Cloud Storage: no valid address for the file's parts"),
         ),
     ] {
         let other = ScriptedServer::start(parts.clone());
@@ -264,5 +265,5 @@ fn an_upload_stays_encrypted() {
         ("REQUESTS_CA_BUNDLE", bundle),
     ];
     let error = upload_file("gs://bucket/top", &variables, &sandbox).unwrap();
-    assert_ends_with(&error, "no address for the file's parts");
+    assert_ends_with(&error, "no valid address for the file's parts");
 }

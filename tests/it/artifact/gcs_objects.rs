@@ -108,7 +108,7 @@ fn markers_are_directories() {
     assert_eq!(super::layout(finished.stdout()).0.len(), 1);
     let project = super::project_for(server, server.port);
     let finished = super::run(&project, "gs://marked").with_code(1);
-    let expected = "caused by: 'both' is the name of an object and of a directory there";
+    let expected = "caused by: 'both' is both an object and a directory in the store";
     assert_contains(finished.stderr(), expected);
     super::assert_nothing_is_left(&project);
 }
@@ -146,7 +146,7 @@ fn an_object_that_is_replaced_meanwhile_is_told() {
         .mlproject(TREE)
         .env("STORAGE_EMULATOR_HOST", &server.url());
     let finished = super::run(&project, "gs://bucket/d").with_code(1);
-    let expected = "caused by: it was changed while it was downloaded";
+    let expected = "caused by: it changed during the download";
     assert_contains(finished.stderr(), expected);
     let lines = server.lines();
     assert!(
@@ -167,6 +167,6 @@ fn a_page_in_place_of_a_listing_is_told() {
         .mlproject(TREE)
         .env("STORAGE_EMULATOR_HOST", &server.url());
     let finished = super::run(&project, "gs://bucket/d").with_code(1);
-    let expected = "caused by: the answer is none of Google Cloud Storage: ";
+    let expected = "caused by: invalid response from Google Cloud Storage: ";
     assert_contains(finished.stderr(), expected);
 }

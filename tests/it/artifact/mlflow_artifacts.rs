@@ -103,8 +103,8 @@ fn what_the_storage_refuses_is_told_without_the_address() {
     let server = ScriptedServer::start(steps);
     let project = Project::new().mlproject(SHOW);
     let finished = run(&project, &artifact(&server, "a/x.txt")).with_code(1);
-    let expected = "  caused by: the storage behind the tracking server answered 403 Forbidden (AccessDenied: Request \
-                    has expired) to an address that the tracking server signed\nhint: whoever runs the tracking server \
+    let expected = "  caused by: the storage behind the tracking server returned 403 Forbidden (AccessDenied: Request \
+                    has expired) for an address signed by the tracking server\nhint: ask the tracking server \
                     must check that its own credentials for the storage are good, and that its clock is right\n";
     assert_ends_with(finished.stderr(), expected);
     assert_eq!(finished.store().runs.len(), 0);
@@ -251,7 +251,7 @@ fn an_upload_that_the_storage_refuses_leaves_nothing() {
     let error = upload_file("mlflow-artifacts:/a", &tracking(&server), &sandbox).unwrap();
     assert_contains(
         &error,
-        "the storage behind the tracking server answered 403 Forbidden",
+        "the storage behind the tracking server returned 403 Forbidden",
     );
     assert!(!error.contains("s3cret") && !error.contains("geheim"), "{error}");
     let aborted = server
@@ -351,7 +351,7 @@ fn a_file_follows_redirects_of_its_tracking_server() {
     let mut variables = tracking(&server);
     variables.push(("MLFLOW_ALLOW_HTTP_REDIRECTS", "false".to_owned()));
     let error = upload_file("mlflow-artifacts:/a", &variables, &sandbox).unwrap();
-    assert_contains(&error, "the tracking server answered 308 Permanent Redirect");
+    assert_contains(&error, "the tracking server returned 308 Permanent Redirect");
     assert_lacks(&error, "geheim");
 }
 

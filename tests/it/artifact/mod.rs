@@ -228,7 +228,7 @@ fn fills_the_disk(project: &Project, limit: usize, parameter: &str) {
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert_contains(
         &told,
-        "caused by: it cannot be written\n  caused by: File too large",
+        "caused by: cannot written the file\n  caused by: File too large",
     );
     assert_nothing_is_left(project);
 }
@@ -281,15 +281,15 @@ macro_rules! table {
 }
 
 table! {
-    s3: true, "S3 answered 404 Not Found (NoSuchKey: The specified key does not exist.)", true;
-    gcs: true, "Google Cloud Storage answered 404 Not Found", true;
+    s3: true, "S3 returned 404 Not Found (NoSuchKey: The specified key does not exist.)", true;
+    gcs: true, "Google Cloud Storage returned 404 Not Found", true;
     azure: true, "the container 'bucket' has no blob", true;
     // The data goes over connections of its own, which the proxy does not see.
-    ftp: true, "the FTP server answered 550", false;
+    ftp: true, "the FTP server returned 550", false;
     // The reference needs a client of Python that follows no configuration of ssh.
-    sftp: false, "the SFTP server answered 2 (No such file)", true;
-    webhdfs: false, "HDFS answered 404 Not Found (FileNotFoundException: File does not exist", true;
-    artifacts: true, "the tracking server answered", true;
+    sftp: false, "the SFTP server returned 2 (No such file)", true;
+    webhdfs: false, "HDFS returned 404 Not Found (FileNotFoundException: File does not exist", true;
+    artifacts: true, "the tracking server returned", true;
     // The data comes from its storage, as the tests of that have it.
-    presigned_artifacts: true, "the tracking server answered 404 Not Found", false;
+    presigned_artifacts: true, "the tracking server returned 404 Not Found", false;
 }

@@ -73,7 +73,7 @@ fn resolves(project: Project, store: &str, model: &str, venv: Requirement) {
             "runs:/0123456789abcdef0123456789abcdef/x".to_owned(),
             "run '0123456789abcdef0123456789abcdef' does not exist",
         ),
-        (format!("runs:/{run_id}/nope"), "there is nothing there"),
+        (format!("runs:/{run_id}/nope"), "not found"),
         (format!("models:/{model}/9"), "does not exist"),
         (format!("models:/{model}/Staging"), "does not exist"),
         (format!("models:/{model}@worst"), "does not exist"),

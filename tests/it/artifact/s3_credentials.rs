@@ -25,8 +25,8 @@ fn refusals_name_who_asked_and_what_was_said() {
         let uri = server.uri("tree/one.txt", server.port);
         let told = refusal(server, &uri, &[("AZURE_STORAGE_CONNECTION_STRING", &wrong)]);
         assert!(
-            told.contains("Azure's storage answered 403")
-                && told.contains("to the credentials from AZURE_STORAGE_CONNECTION_STRING"),
+            told.contains("Azure Storage returned 403")
+                && told.contains("for the credentials from AZURE_STORAGE_CONNECTION_STRING"),
             "{told}"
         );
     }
@@ -36,14 +36,14 @@ fn refusals_name_who_asked_and_what_was_said() {
             .replace("anna:geheim", "anna:geheimx");
         let told = refusal(server, &uri, &[]);
         assert!(
-            told.contains("the FTP server answered 530") && told.contains("to the credentials from the URL"),
+            told.contains("the FTP server returned 530") && told.contains("for the credentials from the URL"),
             "{told}"
         );
     }
     if let Some(server) = servers::webhdfs() {
         let uri = server.uri("tree/one.txt", server.port);
         let told = refusal(server, &uri, &[("HADOOP_USER_NAME", "stranger")]);
-        let expected = "HDFS answered 403 Forbidden (AccessControlException: Permission denied: user=stranger) to the user 'stranger'";
+        let expected = "HDFS returned 403 Forbidden (AccessControlException: Permission denied: user=stranger) for the user 'stranger'";
         assert_contains(&told, expected);
     }
 }
@@ -121,7 +121,7 @@ credential_process = <sandbox>/work/process 'two words'
             &[],
             false,
             "nobody",
-            "a request without credentials (no AWS credentials were found: AWS_ACCESS_KEY_ID is not set; there is no profile in ",
+            "a request without credentials (no AWS credentials found: AWS_ACCESS_KEY_ID is not set; no default profile in ",
         ),
         (
             &[
@@ -147,7 +147,7 @@ credential_process = <sandbox>/work/process 'two words'
         }
         let finished = run(&project, "s3://bucket/data.csv").with_code(1);
         let told = finished.stderr();
-        let expected = format!("S3 answered 403 Forbidden (AccessDenied: Access Denied) to {asker}");
+        let expected = format!("S3 returned 403 Forbidden (AccessDenied: Access Denied) for {asker}");
         assert_contains(told, &expected);
         assert_lacks(told, "geheim");
         assert_eq!(scope(server.seen()[0].header("authorization")), signed);
@@ -223,16 +223,16 @@ source_profile = round
     let server = ScriptedServer::start(vec![Step::page(403, refused)]);
     let project = with_config(asking(&server)).env("AWS_PROFILE", "work");
     let finished = run(&project, "s3://bucket/data.csv");
-    let expected = "gave no credentials for the role 'arn:aws:iam::1:role/x': AccessDenied: no";
+    let expected = "returned no credentials for the role 'arn:aws:iam::1:role/x': AccessDenied: no";
     assert_contains(finished.stderr(), expected);
 
     let server = ScriptedServer::start(Vec::new());
     let project = with_config(asking(&server)).env("AWS_PROFILE", "round");
     let finished = run(&project, "s3://bucket/data.csv");
-    assert_contains(finished.stderr(), "its source_profile leads back to itself");
+    assert_contains(finished.stderr(), "its source_profile refers back to itself");
     let project = asking(&server).env("AWS_PROFILE", "missing");
     let finished = run(&project, "s3://bucket/data.csv");
-    assert_contains(finished.stderr(), "there is no AWS profile 'missing' in ");
+    assert_contains(finished.stderr(), "no AWS profile 'missing' in ");
     assert_eq!(server.connections(), 0);
 }
 
@@ -333,7 +333,7 @@ fn a_login_is_exchanged_for_keys() {
     let told = finished.stderr();
     assert_contains(
         told,
-        "AWS single sign-on gave no credentials for the AWS profile 'plain'",
+        "AWS single sign-on returned no credentials for the AWS profile 'plain'",
     );
     assert_contains(told, "hint: log in again with `aws sso login`");
 }
@@ -448,7 +448,7 @@ fn a_profile_s_services_have_addresses() {
     std::fs::create_dir(&directory).unwrap();
     std::fs::write(directory.join("config"), config).unwrap();
     let finished = run(&project, "s3://bucket/data.csv");
-    let expected = "S3 answered 403 Forbidden (AccessDenied: Access Denied)";
+    let expected = "S3 returned 403 Forbidden (AccessDenied: Access Denied)";
     assert_contains(finished.stderr(), expected);
 }
 
@@ -490,7 +490,7 @@ fn google_s_credentials_are_exchanged_for_a_token() {
         .env("GOOGLE_APPLICATION_CREDENTIALS", "<sandbox>/work/key.json");
     project.sandbox().write("key.json", key.to_string());
     let finished = run(&project, "gs://bucket/data.csv").with_code(1);
-    let expected = "Google Cloud Storage answered 403 Forbidden (forbidden: anna does not have access) to the credentials from GOOGLE_APPLICATION_CREDENTIALS";
+    let expected = "Google Cloud Storage returned 403 Forbidden (forbidden: anna does not have access) for the credentials from GOOGLE_APPLICATION_CREDENTIALS";
     assert_contains(finished.stderr(), expected);
     assert_lacks(finished.stderr(), "geheim");
     assert_eq!(server.seen()[1].header("authorization"), "Bearer geheim-token");
@@ -507,7 +507,7 @@ fn a_file_of_keys_that_is_none_is_told() {
         .env("GOOGLE_APPLICATION_CREDENTIALS", path.to_str().unwrap());
     let finished = run(&project, "gs://bucket/data.csv").with_code(1);
     let expected = format!(
-        "the credentials file '{}' cannot be used: it is no JSON",
+        "the credentials file '{}' cannot be used: not valid JSON",
         path.display()
     );
     assert_contains(finished.stderr(), &expected);

@@ -59,7 +59,7 @@ fn an_upload_to_s3_ends_as_it_should_whatever_is_answered() {
         Step::Raw(head.into_bytes())
     };
     let lost = || refused(404, "NoSuchUpload");
-    let cannot = "cannot put 'logs/std out.txt' to the artifacts at 's3://bucket/top': ";
+    let cannot = "cannot upload 'logs/std out.txt' to the artifacts at 's3://bucket/top': ";
     for (ending, methods, expected) in [
         (vec![completed()], "POST", None),
         (
@@ -75,17 +75,17 @@ fn an_upload_to_s3_ends_as_it_should_whatever_is_answered() {
         (
             vec![lost(), there(PART + 6), Step::page(204, "")],
             "POST HEAD DELETE",
-            Some("there is nothing there: S3 answered 404 Not Found (NoSuchUpload: Why.)"),
+            Some("not found: S3 returned 404 Not Found (NoSuchUpload: Why.)"),
         ),
         (
             vec![refused(200, "AccessDenied"), Step::page(204, "")],
             "POST DELETE",
-            Some("S3 answered 200 OK (AccessDenied: Why.) to the credentials from AWS_ACCESS_KEY_ID"),
+            Some("S3 returned 200 OK (AccessDenied: Why.) for the credentials from AWS_ACCESS_KEY_ID"),
         ),
         (
             vec![Step::page(200, "<html>"), refused(404, "NoSuchUpload")],
             "POST DELETE",
-            Some("the answer is none of S3: it does not say that the parts became an object"),
+            Some("invalid response from S3: no confirmation that the parts became an object"),
         ),
     ] {
         let mut steps = vec![begun(), taken(), taken()];
@@ -147,7 +147,7 @@ fn a_refused_part_ends_the_upload_to_s3() {
     let error = upload_file("s3://bucket/top", &s3_of(&server), &sandbox).unwrap();
     assert_ends_with(
         &error,
-        "S3 answered 403 Forbidden (AccessDenied: Why.) to the credentials from AWS_ACCESS_KEY_ID",
+        "S3 returned 403 Forbidden (AccessDenied: Why.) for the credentials from AWS_ACCESS_KEY_ID",
     );
     assert_lacks(&error, "geheim");
     let last = server.lines().pop().unwrap();

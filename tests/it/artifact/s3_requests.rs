@@ -109,7 +109,7 @@ fn requests_carry_what_the_variables_say() {
         ),
         (
             r#"{"ACL": 1}"#,
-            "the value of 'ACL' is not a text that a header can carry",
+            "the value of 'ACL' is not text that is valid in a header",
         ),
     ] {
         let error = uploaded("s3://bucket/top", &variables(arguments), &sandbox).unwrap();
@@ -127,12 +127,12 @@ fn archives_and_clocks_are_named() {
     for (steps, expected, hint) in [
         (
             [object_of_three_bytes()[..2].to_vec(), vec![archived]].concat(),
-            "the object is archived: S3 answered 403 Forbidden (InvalidObjectState: Not for this storage class)",
+            "the object is archived: S3 returned 403 Forbidden (InvalidObjectState: Not for this storage class)",
             "hint: restore it first, for example with `aws s3api restore-object`",
         ),
         (
             vec![skewed; 3],
-            "this machine's clock is wrong: S3 answered 403 Forbidden (RequestTimeTooSkewed: The difference is too large)",
+            "this machine's clock is wrong: S3 returned 403 Forbidden (RequestTimeTooSkewed: The difference is too large)",
             "hint: set the clock, for example with `timedatectl set-ntp true`",
         ),
     ] {
@@ -193,11 +193,11 @@ fn uris_name_services_of_others() {
         assert_eq!(proxy.lines()[0], format!("CONNECT {host}:443"));
     }
     for (uri, expected) in [
-        ("r2://bucket/a", "it must be r2://<bucket>@<host>/<path>"),
-        ("b2://b@/a", "it must be b2://<bucket>@<host>/<path>"),
+        ("r2://bucket/a", "write r2://BUCKET@HOST/PATH"),
+        ("b2://b@/a", "write b2://BUCKET@HOST/PATH"),
         ("b2://b@u:p@h/a", "'u:p@h' is not a valid host"),
-        ("s3://b@h/a", "credentials cannot stand in it"),
-        ("s3:/b", "it names no bucket"),
+        ("s3://b@h/a", "it must not contain credentials"),
+        ("s3:/b", "it contains no bucket"),
     ] {
         let project = project(&[]);
         let finished = run(&project, uri).with_code(1);

@@ -134,11 +134,11 @@ fn what_cannot_be_written_to_is_told() {
     for (uri, expected) in [
         (
             "https://anna:geheim@host/x",
-            "cannot put 'logs/std out.txt' to the artifacts at 'https://host/x': files cannot be put there",
+            "cannot upload 'logs/std out.txt' to the artifacts at 'https://host/x': uploading to such an address is not supported",
         ),
         (
             "mlflow-artifacts:/x",
-            "cannot put 'logs/std out.txt' to the artifacts at 'mlflow-artifacts:/x': only a tracking server has such artifacts, and the tracking store is none",
+            "cannot upload 'logs/std out.txt' to the artifacts at 'mlflow-artifacts:/x': the tracking store is not a tracking server, and only a server has such artifacts",
         ),
     ] {
         assert_eq!(uploaded(uri, &[], &sandbox).as_deref(), Some(expected));
@@ -151,12 +151,12 @@ fn who_may_only_read_is_told() {
         (
             servers::ftp(),
             vec![],
-            "the FTP server answered 550 (Not enough privileges.) to an anonymous login (the URL names no user)",
+            "the FTP server returned 550 (Not enough privileges.) for an anonymous login (the URL names no user)",
         ),
         (
             servers::webhdfs(),
             vec![("HADOOP_USER_NAME", "stranger".to_owned())],
-            "HDFS answered 403 Forbidden (AccessControlException: Permission denied: user=stranger) to the user 'stranger'",
+            "HDFS returned 403 Forbidden (AccessControlException: Permission denied: user=stranger) for the user 'stranger'",
         ),
     ] {
         let Some(server) = server else { continue };
@@ -295,7 +295,7 @@ fn what_never_arrives_leaves_nothing() {
         let proxy = CuttingProxy::of_uploads(server.port, 100_000, usize::MAX);
         let uri = server.uri("never", proxy.port);
         let error = upload_file(&uri, &server.variables(proxy.port), &sandbox).unwrap();
-        assert_starts_with(&error, "cannot put 'logs/std out.txt' to the artifacts at '");
+        assert_starts_with(&error, "cannot upload 'logs/std out.txt' to the artifacts at '");
         let about = server.about(&key("never"));
         assert_eq!(about["exists"], false, "{uri}");
         assert!(about.get("unfinished").is_none_or(|count| count == 0), "{about}");
@@ -323,7 +323,7 @@ fn a_file_that_grows_meanwhile_is_told_and_becomes_no_object() {
         });
         let error = error.unwrap_or_default();
         assert!(
-            error.contains("': it was changed while it was sent: it had 2"),
+            error.contains("': the file changed during the upload: it had 2"),
             "{uri}: {error}"
         );
         let about = server.about(&key("grown"));

@@ -171,17 +171,17 @@ fn what_cannot_be_downloaded_ends_the_run() {
         (
             "",
             Step::bytes("404 Not Found", b"", 0),
-            "the server answered 404 Not Found\nhint: check the address; some hosts answer so too when you may not see what is there",
+            "the server returned 404 Not Found\nhint: check the address; some hosts also return this if you have no access",
         ),
         (
             "",
             Step::bytes("403 Forbidden", b"", 0),
-            "the server answered 403 Forbidden\nhint: give credentials in the URL (https://user:token@host/…), or in ~/.netrc for this host",
+            "the server returned 403 Forbidden\nhint: add credentials to the URL (https://USER:TOKEN@HOST/…) or to ~/.netrc for this host",
         ),
         (
             "anna:geheim@",
             Step::bytes("401 Unauthorized", b"", 0),
-            "the server answered 401 Unauthorized\nhint: the server did not accept the credentials from the URL",
+            "the server returned 401 Unauthorized\nhint: check the credentials from the URL; the server rejected them",
         ),
     ] {
         let server = ScriptedServer::start(vec![step]);
@@ -213,7 +213,7 @@ fn what_cannot_be_downloaded_ends_the_run() {
     let project = Project::new().mlproject(THREE_PATHS);
     let finished = project.run(["-P", &format!("first={}/x.csv", server.url())]);
     finished.expect_code(0);
-    let warning = format!("warning: what is at '{}/x.csv' is a web page", server.url());
+    let warning = format!("warning: '{}/x.csv' is a web page", server.url());
     assert_contains(finished.stderr(), &warning);
 }
 
@@ -388,6 +388,6 @@ fn what_is_missing_on_a_web_server_is_told() {
     let Some(server) = servers::web() else { return };
     let project = Project::new().mlproject(SHOW);
     let finished = run(&project, &server.uri("nope", server.port)).with_code(1);
-    assert_contains(finished.stderr(), "the server answered 404 Not Found");
+    assert_contains(finished.stderr(), "the server returned 404 Not Found");
     assert_nothing_is_left(&project);
 }

@@ -226,32 +226,32 @@ async fn what_cannot_be_had_from_a_directory_is_told() {
         (
             "plain",
             Some("main"),
-            "a version can only be chosen for a Git repository, and '<top>/plain' is none",
+            "cannot check out a version of '<top>/plain': it is not a Git repository",
             Some("leave -v/--version out to use the files as they are"),
         ),
         (
             "r/sub",
             Some("main"),
-            "a version can only be chosen for a Git repository, and '<top>/r/sub' is none",
-            Some("it lies inside of a repository: write '<top>/r#sub'"),
+            "cannot check out a version of '<top>/r/sub': it is not a Git repository",
+            Some("it is inside a Git repository; use '<top>/r#sub'"),
         ),
         (
             "r",
             Some("--upload-pack=x"),
-            "'--upload-pack=x' is no version of a project: it begins with '-'",
-            Some("give the name of a branch or tag, or a commit's hash"),
+            "'--upload-pack=x' is not a valid version: it begins with '-'",
+            Some("use the name of a branch or tag, or a commit's hash"),
         ),
         (
             "r",
             Some(""),
-            "'' is no version of a project: it is empty",
-            Some("give the name of a branch or tag, or a commit's hash"),
+            "'' is not a valid version: it is empty",
+            Some("use the name of a branch or tag, or a commit's hash"),
         ),
         (
             "r",
             Some("a b"),
-            "'a b' is no version of a project: it holds a space or a control character",
-            Some("give the name of a branch or tag, or a commit's hash"),
+            "'a b' is not a valid version: it contains a space or a control character",
+            Some("use the name of a branch or tag, or a commit's hash"),
         ),
         (
             "r#sab",
@@ -275,13 +275,13 @@ async fn what_cannot_be_had_from_a_directory_is_told() {
             "ignoring#none",
             None,
             "there is no directory 'none' in '<top>/ignoring'",
-            Some("the directories there are: build, ok, out, x.tmp"),
+            Some("the directories at its top are: build, ok, out, x.tmp"),
         ),
         (
             "plain/sub#none",
             None,
             "there is no directory 'none' in '<top>/plain/sub'",
-            Some("there are no directories in it: leave the '#' part out"),
+            Some("it has no subdirectories; remove the '#…' part of the URI"),
         ),
         (
             "r#MLproject",
@@ -328,7 +328,7 @@ async fn a_zip_file_is_named_by_its_place() {
     let error = layouts.fetch("p.zip", ".", Some("main")).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "a version ('main') can only be chosen for a Git repository, and 'p.zip' is a zip file"
+        "cannot check out version 'main' of 'p.zip': only a Git repository has versions, and this is a zip file"
     );
 }
 

@@ -12,8 +12,8 @@ use crate::harness::certificates;
 use crate::harness::running::{send, wait_until};
 use crate::harness::scripted::{ScriptedServer, Seen, Step};
 use crate::harness::{
-    Project, Reference, Request, Sandbox, StoreContents, StoredRun, assert_ends_with, assert_lacks,
-    assert_starts_with,
+    Project, Reference, Request, Sandbox, StoreContents, StoredRun, assert_contains, assert_ends_with,
+    assert_lacks, assert_starts_with,
 };
 
 const MLPROJECT: &str = "name: zipped\nentry_points:\n  main:\n    command: ./start.sh\n";
@@ -146,12 +146,12 @@ fn credentials_reach_the_server_and_nothing_else() {
         (
             "anna:geheim@",
             "401 Unauthorized",
-            "the server did not accept the credentials from the URL",
+            "check the credentials from the URL; the server rejected them",
         ),
         (
             "",
             "403 Forbidden",
-            "give credentials in the URL (https://user:token@host/…), or in ~/.netrc for this host",
+            "add credentials to the URL (https://USER:TOKEN@HOST/…) or to ~/.netrc for this host",
         ),
     ] {
         let server = ScriptedServer::start(vec![Step::bytes(status, b"", 0)]);
@@ -159,7 +159,7 @@ fn credentials_reach_the_server_and_nothing_else() {
         assert_eq!(
             told,
             format!(
-                "cannot download 'http://{}/project.zip'\n  caused by: the server answered {status}\nhint: {hint}",
+                "cannot download 'http://{}/project.zip'\n  caused by: the server returned {status}\nhint: {hint}",
                 server.address
             )
         );
@@ -244,7 +244,10 @@ fn redirects_proxies_and_certificates_are_followed_used_and_checked() {
     let told = fail(&project, &url);
     let expected = format!("cannot download '{url}'\n  caused by: the server's certificate is not trusted: ");
     assert_starts_with(&told, &expected);
-    assert_ends_with(&told, "in REQUESTS_CA_BUNDLE or SSL_CERT_FILE");
+    assert_contains(
+        &told,
+        "hint: set REQUESTS_CA_BUNDLE or SSL_CERT_FILE to a PEM file ",
+    );
     for variable in ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"] {
         let secured = ScriptedServer::start_tls(vec![whole(&zip)], certificates::acceptor(&own, None));
         let trusting = Project::new().env(variable, "<sandbox>/authority.pem");
@@ -273,23 +276,23 @@ fn what_cannot_be_used_is_told() {
     for (step, expected) in [
         (
             page(),
-            "what is at '<url>' is a web page, not a zip file\nhint: open it in a browser: it may ask you to sign in, or lead to the file's own address",
+            "'<url>' is a web page, not a zip file\nhint: open it in a browser; the page may require a login or link to the zip file",
         ),
         (
             Step::bytes("200 OK", b"no zip", 6),
-            "cannot unpack the zip file '<url>'\n  caused by: it is no zip file, or a damaged one: Could not find EOCD\nhint: make or download the zip file anew",
+            "cannot unpack the zip file '<url>'\n  caused by: not a valid zip file: Could not find EOCD\nhint: create or download the zip file again",
         ),
         (
             Step::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\nPK".to_vec()),
-            "cannot download '<url>'\n  caused by: it is larger than 16 GiB, which is the most that is allowed",
+            "cannot download '<url>'\n  caused by: it is larger than the limit of 16 GiB",
         ),
         (
             Step::bytes("404 Not Found", b"", 0),
-            "cannot download '<url>'\n  caused by: the server answered 404 Not Found\nhint: check the address; some hosts answer so too when you may not see what is there",
+            "cannot download '<url>'\n  caused by: the server returned 404 Not Found\nhint: check the address; some hosts also return this if you have no access",
         ),
         (
             Step::Raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec()),
-            "cannot download '<url>'\n  caused by: what listens there does not speak the protocol of the address\nhint: check whether the address must begin with http:// or https://",
+            "cannot download '<url>'\n  caused by: the server does not speak the protocol of the address\nhint: check whether the address should begin with http:// or https://",
         ),
     ] {
         let server = ScriptedServer::start(vec![step]);
@@ -298,7 +301,10 @@ fn what_cannot_be_used_is_told() {
     }
     let loops = ScriptedServer::start(vec![Step::redirect(302, "/project.zip"); 40]);
     let told = fail(&project, &format!("{}/project.zip", loops.url()));
-    assert_ends_with(&told, "the server redirects more than 30 times, or to no address");
+    assert_ends_with(
+        &told,
+        "the server redirects more than 30 times, or to an invalid address",
+    );
 
     let server = ScriptedServer::start(vec![whole(&zip)]);
     let url = format!("{}/project.zip", server.url());

@@ -74,7 +74,10 @@ fn an_end_that_no_server_takes_is_told() {
         let id = info["run_id"].as_str().unwrap();
         let error = format!("error: the end of run '{id}' ({status}) could not be recorded");
         let hint = format!("MlflowClient().set_terminated('{id}', '{status}')");
-        assert_contains_all(&said, &[line, &error, "nothing listens at that address", &hint]);
+        assert_contains_all(
+            &said,
+            &[line, &error, "nothing is listening at that address", &hint],
+        );
     }
 }
 

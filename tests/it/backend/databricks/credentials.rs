@@ -32,11 +32,11 @@ fn what_is_wrong_is_told_without_a_secret() {
     for (variables, expected) in [
         (
             &[][..],
-            "caused by: there are no credentials for Databricks: the environment has no DATABRICKS_HOST; the file <sandbox>/home/.databrickscfg does not exist",
+            "caused by: no Databricks credentials found: the environment has no DATABRICKS_HOST; the file <sandbox>/home/.databrickscfg does not exist",
         ),
         (
             &[host, ("DATABRICKS_TOKEN", "dapiwrong0geheim")],
-            "caused by: /api/2.0/dbfs/get-status answered 403: Invalid access token.\nhint: the workspace did not accept the credentials from DATABRICKS_TOKEN",
+            "caused by: /api/2.0/dbfs/get-status returned 403: Invalid access token.\nhint: check the credentials from DATABRICKS_TOKEN",
         ),
         (
             &[
@@ -52,7 +52,7 @@ fn what_is_wrong_is_told_without_a_secret() {
                 ("DATABRICKS_USERNAME", "user@example.com"),
                 ("DATABRICKS_PASSWORD", "falsch0geheim"),
             ],
-            "caused by: /api/2.0/dbfs/get-status answered 401: Invalid username or password.",
+            "caused by: /api/2.0/dbfs/get-status returned 401: Invalid username or password.",
         ),
         (
             &[
@@ -60,7 +60,7 @@ fn what_is_wrong_is_told_without_a_secret() {
                 ("DATABRICKS_TOKEN", TOKEN),
                 ("ALL_PROXY", "socks5://pat:geheim@localhost:1080"),
             ],
-            "hint: use an http:// proxy, or name the server's host in NO_PROXY",
+            "hint: use an http:// proxy, or add the server's host to NO_PROXY",
         ),
         (
             &[
@@ -95,7 +95,7 @@ fn a_message_of_the_service_never_shows_the_token() {
     ));
     let project = project(&fake);
     let finished = run(&project, &[]).with_code(1);
-    assert_contains(finished.stderr(), "answered BAD_REQUEST: cannot do it with ****");
+    assert_contains(finished.stderr(), "returned BAD_REQUEST: cannot do it with ****");
     assert_lacks(finished.stderr(), TOKEN);
     let run = recorded(&finished);
     assert!(run.tags.values().all(|value| !value.contains(TOKEN)));
@@ -163,11 +163,8 @@ fn an_expired_token_that_nobody_replaces_leaves_the_job_alone() {
         text,
         "cannot get the state of Databricks job run 9000000001; it may still be running",
     );
-    assert_contains(
-        text,
-        "the workspace did not accept the credentials from DATABRICKS_TOKEN",
-    );
-    // The job continues, and so does the run.
+    assert_contains(text, "check the credentials from DATABRICKS_TOKEN");
+    // The job goes on, so that the run does too.
     let run_id = super::run_id_of_job(&fake);
     assert_eq!(super::stored(&run_id).status, "RUNNING");
 }
@@ -192,37 +189,37 @@ client_id = geheim2
 #[test]
 fn a_workspace_that_is_not_named_well_is_told() {
     let token = ("DATABRICKS_TOKEN", "geheim");
-    let write = "hint: write databricks, databricks://profile or databricks://scope:key";
+    let write = "hint: use databricks, databricks://PROFILE or databricks://SCOPE:KEY";
     for (uri, variables, expected) in [
         (
             "databricks://dev",
             &[][..],
-            "there are no credentials for Databricks: the profile dev of <sandbox>/home/.databrickscfg has no token, client_id with client_secret, or username with password\nhint: ",
+            "no Databricks credentials found: the profile 'dev' in <sandbox>/home/.databrickscfg has no token, client_id with client_secret, or username with password\nhint: ",
         ),
         (
             "databricks://def",
             &[],
-            "there is no profile 'def' in <sandbox>/home/.databrickscfg; it has DEFAULT, dev, m2m, azure, half\nhint: ",
+            "no Databricks profile 'def' in <sandbox>/home/.databrickscfg; its profiles are: DEFAULT, dev, m2m, azure, half\nhint: ",
         ),
         (
             "databricks://dev",
             &[("DATABRICKS_CONFIG_FILE", "/nowhere/cfg")],
-            "there is no profile 'dev': /nowhere/cfg does not exist\nhint: ",
+            "no Databricks profile 'dev': /nowhere/cfg does not exist\nhint: ",
         ),
         (
             "databricks://azure",
             &[],
-            "the profile azure of <sandbox>/home/.databrickscfg asks for the auth_type 'azure-cli', which mlrun does not have\nhint: ",
+            "the profile 'azure' in <sandbox>/home/.databrickscfg has the unsupported auth_type 'azure-cli'\nhint: ",
         ),
         (
             "databricks://half",
             &[],
-            "the profile half of <sandbox>/home/.databrickscfg has the auth_type 'oauth-m2m', but not what it needs: a client_id and a client_secret\nhint: ",
+            "the profile 'half' in <sandbox>/home/.databrickscfg has the auth_type 'oauth-m2m', which needs a client_id and a client_secret\nhint: ",
         ),
         (
             "databricks",
             &[("DATABRICKS_HOST", "ftp://u:geheim@host"), token],
-            "the workspace's address 'ftp://host' from the environment is no https:// address\nhint: ",
+            "the workspace address 'ftp://host' from the environment is not an https:// address\nhint: ",
         ),
         (
             "databricks",
@@ -230,19 +227,23 @@ fn a_workspace_that_is_not_named_well_is_told() {
                 ("DATABRICKS_HOST", "https://host"),
                 ("DATABRICKS_TOKEN", "geheim\nx"),
             ],
-            "the credentials from DATABRICKS_TOKEN hold a line break or another character that cannot be sent\nhint: ",
+            "the credentials from DATABRICKS_TOKEN contain a line break or another invalid character\nhint: ",
         ),
-        ("databricks://", &[], "the URI 'databricks://' names no profile\n"),
+        (
+            "databricks://",
+            &[],
+            "the tracking URI 'databricks://' has an empty profile, scope or key\n",
+        ),
         (
             "databricks:/dev",
             &[],
-            "the URI 'databricks:/dev' names no profile\n",
+            "the tracking URI 'databricks:/dev' has an empty profile, scope or key\n",
         ),
         ("databricks://dev:", &[], write),
         (
             "databricks://a:b:c:d",
             &[],
-            "has more than a profile, a scope and a key\n",
+            "has more parts than a profile, a scope and a key\n",
         ),
         (
             "databricks-uc",

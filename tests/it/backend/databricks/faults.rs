@@ -38,17 +38,17 @@ fn a_service_that_stays_away_is_an_error_before_the_run_where_it_can_be() {
     for (fault, expected, has_run) in [
         (
             Fault::answer("GET /dbfs/get-status", 99, 503, "TEMPORARILY_UNAVAILABLE", "down"),
-            "/api/2.0/dbfs/get-status answered TEMPORARILY_UNAVAILABLE: down (after 8 tries)",
+            "/api/2.0/dbfs/get-status returned TEMPORARILY_UNAVAILABLE: down (after 8 attempts)",
             false,
         ),
         (
             Fault::new("GET /dbfs/get-status", 99, Action::Break),
-            "does not answer /api/2.0/dbfs/get-status: ",
+            "to /api/2.0/dbfs/get-status: ",
             false,
         ),
         (
             Fault::answer("POST /jobs/runs/submit", 99, 500, "INTERNAL_ERROR", "oops"),
-            "/api/2.0/jobs/runs/submit answered INTERNAL_ERROR: oops (after 8 tries)",
+            "/api/2.0/jobs/runs/submit returned INTERNAL_ERROR: oops (after 8 attempts)",
             true,
         ),
     ] {
@@ -77,7 +77,7 @@ fn the_person_learns_of_a_retry_when_it_begins() {
     let project = project(&fake);
     let finished = run(&project, &[]).with_code(0);
     let expected = format!(
-        "the Databricks workspace {} cannot be used (it answered 503 Service Unavailable); trying again up to 7 times",
+        "the Databricks workspace {} cannot be used (it returned 503 Service Unavailable); trying again up to 7 times",
         fake.url()
     );
     let text = finished.stderr();
@@ -97,8 +97,8 @@ fn a_redirect_is_told_and_no_credentials_follow_it() {
     let finished = project.mlrun(&["run", "project", "-b", "databricks", "-c", CLUSTER]);
     finished.expect_code(1);
     let expected = format!(
-        "the server redirects /api/2.0/dbfs/get-status to '{login}', which is not followed\n\
-         hint: check the workspace's address: its API answers there without a redirect"
+        "the server redirects /api/2.0/dbfs/get-status to '{login}', which mlrun does not follow\n\
+         hint: check the workspace's address; its API does not redirect"
     );
     let text = finished.stderr();
     assert_contains(text, &expected);

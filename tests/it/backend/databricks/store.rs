@@ -145,7 +145,7 @@ fn an_experiment_is_named_by_its_path() {
         finished.stderr().contains(
             "error: the tracking store http://127.0.0.1:"
         ) && finished.stderr().contains(
-            "refused the experiment name 'tests': Databricks names experiments by their absolute paths in the workspace, such as /Users/you@example.com/name"
+            "refused the experiment name 'tests': on Databricks it must be an absolute workspace path, such as /Users/you@example.com/name"
         ),
         "{}",
         finished.stderr()

@@ -85,7 +85,7 @@ fn the_usual_failures_are_understood() {
     for (line, expected) in [
         (
             "unable to look up host (port 9418) (Name or service not known)",
-            "the host 'host' is not known",
+            "unknown host 'host'",
         ),
         (
             "unable to access 'https://host/x/': SSL certificate problem: certificate has expired",
@@ -97,12 +97,12 @@ fn the_usual_failures_are_understood() {
         ),
         (
             "unable to access 'https://host/x/': CONNECT tunnel failed, response 407",
-            "cannot connect to 'host': the proxy asks for a user and password",
+            "cannot connect to 'host': the proxy requires a user and password",
         ),
         ("Connection timed out", "cannot connect to 'host': no answer"),
         (
             "the remote end hung up unexpectedly",
-            "the connection broke: the remote end hung up unexpectedly",
+            "the connection was lost: the remote end hung up unexpectedly",
         ),
         ("a new word", "fatal: a new word"),
     ] {
@@ -124,17 +124,17 @@ fn what_goes_wrong_without_the_git_program_is_told() {
         (
             "http://<http>/open/ssh-super.git",
             None,
-            needs("a submodule behind SSH"),
+            needs("a submodule with an SSH URL"),
         ),
         (
             "<repositories>/sha256-source",
             Some("feature"),
-            needs("a repository with SHA-256"),
+            needs("a SHA-256 repository"),
         ),
         (
             "http://no-such-host.invalid/org/repo",
             None,
-            "the host 'no-such-host.invalid' is not known".to_owned(),
+            "unknown host 'no-such-host.invalid'".to_owned(),
         ),
         (
             "http://127.0.0.1:1/org/repo",
@@ -144,12 +144,12 @@ fn what_goes_wrong_without_the_git_program_is_told() {
         (
             "http://<http>/open/missing.git",
             None,
-            "there is no repository that can be read".to_owned(),
+            "no such repository, or no permission to read it".to_owned(),
         ),
         (
             "git://<daemon>/missing.git",
             None,
-            "there is no repository that can be read".to_owned(),
+            "no such repository, or no permission to read it".to_owned(),
         ),
         (
             "http://<http>/page/project.git",

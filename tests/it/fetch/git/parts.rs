@@ -183,10 +183,10 @@ fn hostile_submodules_are_refused() {
     for (repository, reason) in [
         ("ext", "remote helper 'ext'"),
         ("option", "it begins with '-'"),
-        ("disk", "must not name one of this machine"),
-        ("path", "must not name one of this machine"),
+        ("disk", "must not refer to a repository on this machine"),
+        ("path", "must not refer to a repository on this machine"),
         ("word", "it is not a URL"),
-        ("lines", "it holds a control character"),
+        ("lines", "it contains a control character"),
     ] {
         for fetcher in FETCHERS {
             let project = fetcher.of(runner(servers, Access::Open));
@@ -277,10 +277,7 @@ fn files_in_git_lfs_are_named_or_fetched() {
     let project = runner(servers, Access::Open);
     let finished = run(&project, servers, "http://<http>/open/lfs.git", None);
     finished.expect_code(0);
-    assert_contains(
-        finished.stderr(),
-        "only pointers to them are here: 'large.bin'; install git-lfs",
-    );
+    assert_contains(finished.stderr(), "only pointers: 'large.bin'; install git-lfs");
     let project = runner(servers, Access::Open).env("GIT_LFS_SKIP_SMUDGE", "1");
     let finished = run(&project, servers, "http://<http>/open/lfs.git", None);
     finished.expect_code(0);
@@ -294,7 +291,7 @@ fn files_in_git_lfs_are_named_or_fetched() {
     let uri = servers.expand("file://<repositories>/lfs.git");
     let finished = project.mlrun(&["run", &uri, "--env-manager", "local", "--keep-workdir"]);
     finished.expect_code(0);
-    assert_contains(finished.stderr(), "Fetching by Git LFS: 'large.bin'");
+    assert_contains(finished.stderr(), "Fetching Git LFS files: 'large.bin'");
     let contents = project.sandbox().shell("cat ../tmp/*/large.bin");
     assert_eq!(contents, "the contents of a large file\n");
 }

@@ -31,7 +31,7 @@ async fn a_place_where_no_store_can_be_is_told() {
         default_of(&file.join("below")).await,
         format!(
             "cannot write to the tracking store ROOT: cannot create the directory '{}': File exists (os error 17)\n\
-             hint: a file is where a directory must be: move it away",
+             hint: move the file away that has the name of a directory",
             file.display()
         )
     );
@@ -43,7 +43,7 @@ async fn a_place_where_no_store_can_be_is_told() {
     );
     assert_ends_with(
         &told,
-        "\nhint: set MLFLOW_TRACKING_URI to a store that you may write to",
+        "\nhint: set MLFLOW_TRACKING_URI to a store with write permission",
     );
 }
 
@@ -58,11 +58,11 @@ async fn a_run_that_cannot_be_written_leaves_nothing() {
     for (params, expected) in [
         (
             vec![(long.as_str(), "x")],
-            "File name too long (os error 36)\nhint: each parameter and tag is a file named after its key: use a shorter key",
+            "File name too long (os error 36)\nhint: use a shorter key; a file store names the files of parameters and tags after their keys",
         ),
         (
             vec![("a/b", "1"), ("a", "2")],
-            "refused the parameter 'a': it is kept as a file, and so is 'a/b', which would lie under it",
+            "refused the parameter 'a': the key 'a/b' needs a directory of that name in the file store",
         ),
         (
             vec![("../../x", "1")],
@@ -74,7 +74,7 @@ async fn a_run_that_cannot_be_written_leaves_nothing() {
         ),
         (
             vec![("a$b", "1")],
-            "refused a parameter: the parameter key 'a$b' holds the character '$'",
+            "refused a parameter: the parameter key 'a$b' contains the character '$'",
         ),
     ] {
         let error = store.create_run(new_run("0", &params)).await.unwrap_err();
@@ -94,15 +94,18 @@ async fn broken_files_are_named() {
     let good = std::fs::read_to_string(&meta).unwrap();
     let shown = meta.display().to_string();
     for (text, expected) in [
-        ("a: [".to_owned(), format!("cannot understand '{shown}'")),
-        (String::new(), format!("'{shown}' is empty or holds no mapping")),
+        ("a: [".to_owned(), format!("'{shown}' is not valid YAML")),
+        (String::new(), format!("'{shown}' is empty or not a mapping")),
         (
             good.replace("experiment_id: '0'", "experiment_id: '1'"),
-            format!("'{shown}' is of another run, '{}' of experiment '1'", info.run_id),
+            format!(
+                "'{shown}' belongs to another run, '{}' of experiment '1'",
+                info.run_id
+            ),
         ),
         (
             good.replace("status: 1", "status: 7"),
-            format!("'{shown}' has the status 7, which means nothing"),
+            format!("'{shown}' has the unknown status 7"),
         ),
     ] {
         std::fs::write(&meta, &text).unwrap();
@@ -140,9 +143,9 @@ async fn a_broken_experiment_does_not_hide_the_others() {
     assert_eq!(store.experiment(&wanted).await.unwrap().as_str(), "5");
     let selected = |id: &str| ExperimentSelector::Id(ExperimentId::new(id));
     let error = store.experiment(&selected("1")).await.unwrap_err();
-    assert_contains(&told(&error), "cannot understand");
+    assert_contains(&told(&error), "is not valid YAML");
     let error = store.experiment(&selected("3")).await.unwrap_err();
-    assert_contains(&told(&error), "is of another experiment, '9'");
+    assert_contains(&told(&error), "belongs to another experiment, '9'");
     let error = store.experiment(&selected("4")).await.unwrap_err();
     assert!(
         error.to_string().starts_with("experiment '4' does not exist"),

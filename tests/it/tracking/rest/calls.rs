@@ -432,7 +432,7 @@ async fn a_workspace_is_sent_when_the_server_has_any() {
         assert_eq!(
             told(&error),
             format!(
-                "cannot use the tracking store {}: the server has no workspaces, but MLFLOW_WORKSPACE is 'my team'\n\
+                "cannot use the tracking store {}: the server does not support workspaces, but MLFLOW_WORKSPACE is 'my team'\n\
                  hint: unset MLFLOW_WORKSPACE, or start the server with --enable-workspaces",
                 server.url()
             )
@@ -476,8 +476,8 @@ async fn requests_go_through_the_proxy_that_the_environment_names() {
     assert_eq!(
         told(&error),
         format!(
-            "cannot write to the tracking store {}: the proxy 'socks5://localhost:1080' cannot be used: SOCKS is not available\n\
-             hint: use an http:// proxy, or name the server's host in NO_PROXY",
+            "cannot write to the tracking store {}: the proxy 'socks5://localhost:1080' cannot be used: SOCKS proxies are not supported\n\
+             hint: use an http:// proxy, or add the server's host to NO_PROXY",
             server.url()
         )
     );

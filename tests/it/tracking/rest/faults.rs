@@ -86,13 +86,13 @@ async fn transient_failures_are_tried_again() {
             "500 to the end",
             &quick,
             vec![error(500, "INTERNAL_ERROR", "the database is gone"); 3],
-            "… INTERNAL_ERROR: the database is gone (after 3 tries)",
+            "… INTERNAL_ERROR: the database is gone (after 3 attempts)",
         ),
         (
             "a page with 502 to the end",
             &quick,
             vec![Step::page(502, "<html><head><title>502 Bad\n Gateway</title>"); 3],
-            "… /api/2.0/mlflow/runs/get answered 502 Bad Gateway: a page titled '502 Bad Gateway' (after 3 tries)",
+            "… /api/2.0/mlflow/runs/get returned 502 Bad Gateway: a page titled '502 Bad Gateway' (after 3 attempts)",
         ),
         (
             "no retries",
@@ -115,7 +115,7 @@ async fn transient_failures_are_tried_again() {
 
 #[tokio::test]
 async fn a_refusal_is_told_in_one_line() {
-    let page = "/api/2.0/mlflow/runs/get answered 500 Internal Server Error";
+    let page = "/api/2.0/mlflow/runs/get returned 500 Internal Server Error";
     let long = "x".repeat(3000);
     for (body, expected) in [
         (
@@ -156,7 +156,7 @@ async fn a_refusal_is_told_in_one_line() {
 #[tokio::test]
 async fn other_failures_are_told_at_once() {
     let denied = "hint: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN";
-    let elsewhere = "hint: no MLflow server seems to answer at this address: check the host, the port and the path in MLFLOW_TRACKING_URI";
+    let elsewhere = "hint: this does not seem to be an MLflow server; check the host, port and path in MLFLOW_TRACKING_URI";
     let get = "/api/2.0/mlflow/runs/get";
     for (step, expected) in [
         (
@@ -174,7 +174,7 @@ async fn other_failures_are_told_at_once() {
                 "The run abc must be in the 'active' state.",
             ),
             "run 'abc' is deleted in the tracking store STORE\n\
-             hint: restore the run (`mlflow gc` removes it for good), or choose another one"
+             hint: restore it with `mlflow runs restore --run-id ID`, or use another run"
                 .to_owned(),
         ),
         (
@@ -186,19 +186,19 @@ async fn other_failures_are_told_at_once() {
                 404,
                 "<!doctype html>\n<title>404 Not Found</title>\n<h1>Not Found</h1>",
             ),
-            format!("… {get} answered 404 Not Found: a page titled '404 Not Found'\n{elsewhere}"),
+            format!("… {get} returned 404 Not Found: a page titled '404 Not Found'\n{elsewhere}"),
         ),
         (
             Step::page(200, "<html><title>Welcome to nginx!</title>"),
-            format!("… {get} answered 200 OK: a page titled 'Welcome to nginx!'\n{elsewhere}"),
+            format!("… {get} returned 200 OK: a page titled 'Welcome to nginx!'\n{elsewhere}"),
         ),
         (
             Step::json(404, r#"{"detail":"Not Found"}"#),
-            format!("… {get} answered 404 Not Found: {{\"detail\":\"Not Found\"}}\n{elsewhere}"),
+            format!("… {get} returned 404 Not Found: {{\"detail\":\"Not Found\"}}\n{elsewhere}"),
         ),
         (
             Step::page(401, "You are not authenticated."),
-            format!("… {get} answered 401 Unauthorized: You are not authenticated.\n{denied}"),
+            format!("… {get} returned 401 Unauthorized: You are not authenticated.\n{denied}"),
         ),
         (
             error(403, "PERMISSION_DENIED", "Permission denied"),
@@ -210,50 +210,51 @@ async fn other_failures_are_told_at_once() {
                 "Invalid Host header - possible DNS rebinding attack detected",
             ),
             format!(
-                "… {get} answered 403 Forbidden: Invalid Host header - possible DNS rebinding attack detected\n\
-                 hint: let the server know this name: `mlflow server --allowed-hosts`"
+                "… {get} returned 403 Forbidden: Invalid Host header - possible DNS rebinding attack detected\n\
+                 hint: allow this host name when you start the server: `mlflow server --allowed-hosts HOST`"
             ),
         ),
         (
             Step::json(200, "{\"run\":"),
             format!(
-                "… the answer of {get} is not as MLflow gives it: EOF while parsing a value at line 1 column 7"
+                "… the response of {get} is not a valid MLflow response: EOF while parsing a value at line 1 column 7"
             ),
         ),
         (
             Step::json(200, "{}"),
             format!(
-                "… the answer of {get} is not as MLflow gives it: missing field `run` at line 1 column 2"
+                "… the response of {get} is not a valid MLflow response: missing field `run` at line 1 column 2"
             ),
         ),
         (
             Step::json(200, r#"{"run":{"info":{"run_id":"a","status":"LOST"}}}"#),
-            "… the answer of /api/2.0/mlflow/runs is not as MLflow gives it: unknown status 'LOST'"
+            "… the response of /api/2.0/mlflow/runs is not a valid MLflow response: unknown status 'LOST'"
                 .to_owned(),
         ),
         (
             Step::json(200, r#"{"run":{"info":[]}}"#),
-            "… the answer of /api/2.0/mlflow/runs is not as MLflow gives it: the run has no id".to_owned(),
+            "… the response of /api/2.0/mlflow/runs is not a valid MLflow response: the run has no id"
+                .to_owned(),
         ),
         (
             Step::json(200, "null"),
-            format!("… {get} answered 200 OK: null\n{elsewhere}"),
+            format!("… {get} returned 200 OK: null\n{elsewhere}"),
         ),
         (
             Step::Raw(b"\x15\x03\x01\x00\x02\x02\x46".to_vec()),
-            "… what listens there does not speak the protocol of the address\n\
-             hint: check whether MLFLOW_TRACKING_URI must begin with http:// or https://"
+            "… the server does not speak the protocol of the address\n\
+             hint: check whether MLFLOW_TRACKING_URI should begin with http:// or https://"
                 .to_owned(),
         ),
         (
             Step::Endless,
-            format!("… the answer of {get} is longer than 67108864 bytes"),
+            format!("… the response of {get} is larger than 64 MiB"),
         ),
         (
             Step::redirect(302, "ftp://example.org/"),
             format!(
-                "… the server redirects {get} to 'ftp://example.org/', which is no web address\n\
-                 hint: set MLFLOW_TRACKING_URI to the address that answers itself; a redirect to a login page means that the server wants credentials"
+                "… the server redirects {get} to 'ftp://example.org/', which is not an http(s) address\n\
+                 hint: set MLFLOW_TRACKING_URI to the address after the redirect; a redirect to a login page means that the server requires credentials"
             ),
         ),
     ] {
@@ -286,8 +287,8 @@ async fn a_slow_server_ends_in_a_timeout() {
     ];
     assert_eq!(
         ask(&server, &variables).await,
-        "… no answer within 1s (after 2 tries)\n\
-         hint: see whether the server works, or raise MLFLOW_HTTP_REQUEST_TIMEOUT (now 1s)"
+        "… no response within 1s (after 2 attempts)\n\
+         hint: check that the server works, or increase MLFLOW_HTTP_REQUEST_TIMEOUT (now 1s)"
     );
     assert_eq!(server.lines().len(), 2);
 }
@@ -303,15 +304,15 @@ async fn an_address_where_nothing_listens_is_told_so() {
     assert_eq!(
         told(&refused),
         format!(
-            "cannot read the tracking store {url}: connection refused (after 3 tries)\n\
-             hint: nothing listens at that address: start the server, or correct MLFLOW_TRACKING_URI"
+            "cannot read the tracking store {url}: connection refused (after 3 attempts)\n\
+             hint: nothing is listening at that address; start the server, or correct MLFLOW_TRACKING_URI"
         )
     );
     let unknown = store("http://no-such-host.invalid:5000", &[]).unwrap();
     let unknown = told(&unknown.run(&RunId::new("abc")).await.unwrap_err());
     assert_ends_with(
         &unknown,
-        "hint: check the host's name in MLFLOW_TRACKING_URI, and the network",
+        "hint: check the host name in MLFLOW_TRACKING_URI and the network connection",
     );
 }
 
@@ -340,12 +341,12 @@ async fn redirects_are_followed_as_far_as_they_can_be() {
 
     let server = ScriptedServer::start(vec![Step::redirect(302, "/again"); 40]);
     let told = ask(&server, &[]).await;
-    assert_contains(&told, "'STORE/again', after 30 redirects before\n");
+    assert_contains(&told, "'STORE/again', after 30 other redirects\n");
     assert_eq!(server.lines().len(), 31);
 
     let server = ScriptedServer::start(vec![Step::redirect(302, "/there"), run()]);
     let told = ask(&server, &[("MLFLOW_ALLOW_HTTP_REDIRECTS", "false")]).await;
-    assert_contains(&told, "MLFLOW_ALLOW_HTTP_REDIRECTS forbids");
+    assert_contains(&told, "MLFLOW_ALLOW_HTTP_REDIRECTS does not allow");
 }
 
 #[tokio::test]
@@ -409,7 +410,7 @@ fn the_person_learns_of_a_retry_when_it_begins() {
     assert_eq!(
         told,
         [
-            "STORE cannot be used (it answered 503 Service Unavailable); trying again up to 2 times, with pauses of \
+            "STORE cannot be used (it returned 503 Service Unavailable); trying again up to 2 times, with pauses of \
              0s at most in all",
             "STORE still cannot be used (connection closed before message completed); try 3 of 3 in 0s",
         ]

@@ -296,7 +296,7 @@ fn a_parameter_with_another_value_is_refused() {
     finished.expect_code(1);
     let text = "the parameter 'a' of run '";
     assert_contains(finished.stderr(), text);
-    let text = "it was logged before as '2', not as '1'";
+    let text = "it is already logged with the value '2', not '1'";
     assert_contains(finished.stderr(), text);
     let found = runs(server, "another value");
     assert_eq!((found.len(), found[0].status.as_str()), (1, "FAILED"));

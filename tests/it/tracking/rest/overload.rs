@@ -171,7 +171,7 @@ async fn overload_to_the_end_is_told_with_what_helps() {
     assert_eq!(requests, 3);
     assert_eq!(
         asked.unwrap_err(),
-        "cannot read the tracking store STORE: BAD_REQUEST: QueuePool limit of size 5 overflow 10 reached, connection timed out (after 3 tries)\n\
-         hint: the server is overloaded: try again later, or start it with more workers and a larger connection pool (MLFLOW_SQLALCHEMYSTORE_POOL_SIZE)"
+        "cannot read the tracking store STORE: BAD_REQUEST: QueuePool limit of size 5 overflow 10 reached, connection timed out (after 3 attempts)\n\
+         hint: try again later, or start the server with more workers and a larger connection pool (MLFLOW_SQLALCHEMYSTORE_POOL_SIZE)"
     );
 }

@@ -164,11 +164,11 @@ async fn mlflow_3_takes_whole_runs() {
     let error = told(&elsewhere.run(&RunId::new("abc")).await.unwrap_err());
     assert_contains(
         &error,
-        "answered 404 Not Found: a page titled '404 Not Found'\nhint: no MLflow server",
+        "returned 404 Not Found: a page titled '404 Not Found'\nhint: this does not seem to be an MLflow server",
     );
     let workspace = store(server.url(), &[("MLFLOW_WORKSPACE", "team")]).unwrap();
     let error = told(&workspace.create_run(new_run(&[])).await.unwrap_err());
-    assert_contains(&error, "the server has no workspaces");
+    assert_contains(&error, "the server does not support workspaces");
 }
 
 #[tokio::test]
@@ -224,7 +224,7 @@ async fn a_server_with_users_wants_to_know_which() {
     let wrong = ("MLFLOW_TRACKING_PASSWORD", "geheim");
     let nobody = store(server.url(), &[]).unwrap();
     let error = told(&nobody.create_run(new_run(&[])).await.unwrap_err());
-    assert_contains(&error, "answered 401 Unauthorized: You are not authenticated.");
+    assert_contains(&error, "returned 401 Unauthorized: You are not authenticated.");
     assert_ends_with(
         &error,
         "hint: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
@@ -233,7 +233,7 @@ async fn a_server_with_users_wants_to_know_which() {
     let error = told(&stranger.create_run(new_run(&[])).await.unwrap_err());
     assert_ends_with(
         &error,
-        "hint: the server did not accept the credentials from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+        "hint: check the credentials from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; the server rejected them",
     );
     let by_variables = store(server.url(), &[admin, right]).unwrap();
     let info = by_variables.create_run(new_run(&[("a", "1")])).await.unwrap();

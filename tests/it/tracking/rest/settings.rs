@@ -66,8 +66,8 @@ fn what_no_header_can_carry_is_refused_without_showing_it() {
     let error = told(&store("http://host", &variables).unwrap_err());
     assert_eq!(
         error,
-        "cannot open the tracking store http://host: the value of MLFLOW_TRACKING_TOKEN holds a line break or \
-         another character that cannot be sent\nhint: give it without a line break at its end"
+        "cannot open the tracking store http://host: the value of MLFLOW_TRACKING_TOKEN contains a line break or \
+         another invalid character\nhint: remove the line break at the end"
     );
 }
 
@@ -76,23 +76,23 @@ fn what_is_no_server_s_address_is_refused_without_its_password() {
     for (url, expected) in [
         (
             "http://",
-            "the tracking URI 'http://' is no valid address: empty host",
+            "the tracking URI 'http://' is not a valid address: empty host",
         ),
         (
             "http://u:secret@host:port/",
-            "the tracking URI 'http://host:port/' is no valid address: invalid port number",
+            "the tracking URI 'http://host:port/' is not a valid address: invalid port number",
         ),
         (
             "ftp://u:secret@host/",
-            "the tracking URI 'ftp://host/' is no http:// or https:// address",
+            "the tracking URI 'ftp://host/' is not an http:// or https:// address",
         ),
         (
             "http://host/#/experiments/0",
-            "the tracking URI 'http://host/#/experiments/0' has a part after '?' or '#', which belongs to a page",
+            "the tracking URI 'http://host/#/experiments/0' must not have a part after '?' or '#'",
         ),
     ] {
         let error = told(&store(url, &[]).unwrap_err());
-        let hint = "\nhint: set MLFLOW_TRACKING_URI to the server's address, such as https://host:5000";
+        let hint = "\nhint: set MLFLOW_TRACKING_URI to the server's address, such as https://HOST:5000";
         assert_ends_with(&error, &format!(": {expected}{hint}"));
         assert_lacks(&error, "secret");
     }
@@ -156,7 +156,7 @@ async fn values_are_read_as_the_reference_reads_them() {
     let server = ScriptedServer::start(steps);
     let store = store(&server.url(), &variables).unwrap();
     let error = told(&store.run(&RunId::new("abc")).await.unwrap_err());
-    assert_contains(&error, "MLFLOW_ALLOW_HTTP_REDIRECTS forbids");
+    assert_contains(&error, "MLFLOW_ALLOW_HTTP_REDIRECTS does not allow");
     assert_eq!(server.lines().len(), 5);
     assert_eq!(server.seen()[1].header("x-mlflow-workspace"), "team");
     let silent = ScriptedServer::start(vec![Step::Stall]);
@@ -171,5 +171,5 @@ async fn values_are_read_as_the_reference_reads_them() {
     };
     let silent = super::store(&silent.url(), &variables).unwrap();
     let error = told(&silent.end_run(&RunId::new("abc"), end).await.unwrap_err());
-    assert_contains(&error, "no answer within 1s\n");
+    assert_contains(&error, "no response within 1s\n");
 }

@@ -161,11 +161,11 @@ async fn what_a_signature_lacks_is_told() {
     for (variables, expected) in [
         (
             vec![KEYS[0], REGION, home, no_instance],
-            "no AWS credentials were found: AWS_ACCESS_KEY_ID is not set",
+            "no AWS credentials found: AWS_ACCESS_KEY_ID is not set",
         ),
         (
             vec![KEYS[0], KEYS[1], KEYS[2], home],
-            "no region is known\nhint: set AWS_DEFAULT_REGION",
+            "no region is configured\nhint: set AWS_DEFAULT_REGION",
         ),
     ] {
         let store = store(&server.url(), &variables).unwrap();
@@ -226,10 +226,7 @@ async fn a_kubernetes_account_says_who_asks() {
 
     let nowhere = store(&server.url(), &[plain, ("KUBECONFIG", "/nowhere")]).unwrap();
     let error = told(&nowhere.run(&RunId::new("abc")).await.unwrap_err());
-    assert_contains(
-        &error,
-        "no Kubernetes account can be used for the tracking server",
-    );
+    assert_contains(&error, "no usable Kubernetes account for the tracking server");
     assert_contains(&error, "\nhint: run in a pod with a service account");
 }
 
@@ -267,22 +264,22 @@ users:
     };
     let none = ("", "");
     let missing = ask("config", none).await;
-    assert_contains(&missing, "there is no token in");
+    assert_contains(&missing, "no token in");
     write("ada.token", "of-ada\n");
     assert_eq!(ask("missing:config", none).await, "Bearer of-ada");
     for (names, variable, expected) in [
         (
             "missing:first:config",
             none,
-            "the user 'bob' has no token and no tokenFile",
+            "the user 'bob' has neither token nor tokenFile",
         ),
         (
             "first:config",
             ("MLFLOW_TRACKING_TOKEN", "own"),
-            "the current context names no namespace",
+            "the current context has no namespace",
         ),
-        ("missing", none, "there is no service account in"),
-        ("broken", none, "cannot understand '"),
+        ("missing", none, "no service account in"),
+        ("broken", none, "is not valid YAML: "),
     ] {
         let told = ask(names, variable).await;
         assert_contains(&told, expected);

@@ -163,7 +163,7 @@ async fn the_named_certificates_are_trusted_and_no_others() {
             assert!(answer.starts_with(untrusted), "{name}: {answer}");
             assert!(
                 answer.ends_with(
-                    "\nhint: name the server's certificate, or its authority's, in MLFLOW_TRACKING_SERVER_CERT_PATH"
+                    "\nhint: set MLFLOW_TRACKING_SERVER_CERT_PATH to a PEM file with the certificate of the server or its authority"
                 ),
                 "{name}: {answer}"
             );
@@ -230,17 +230,17 @@ async fn a_client_s_certificate_may_have_a_key_of_any_form() {
         (
             "no key",
             file("10.pem", &[&rsa_pem]),
-            "it holds no private key; both must be in one file",
+            "it contains no private key; the certificate and its key must be in one file",
         ),
         (
             "other's key",
             file("11.pem", &[&rsa_pem, &pkcs8(&ec)]),
-            "its private key does not belong to its first certificate",
+            "its private key does not match its first certificate",
         ),
         (
             "no certificate",
             file("12.pem", &[&rsa_pkcs1]),
-            "it holds no certificate in PEM form",
+            "it contains no PEM certificate",
         ),
     ] {
         let server = serve(&server, Some(&authority));
@@ -276,7 +276,7 @@ async fn what_cannot_work_is_told() {
     );
     let damaged = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     for (text, expected) in [
-        ("no certificate", "it holds no certificate in PEM form"),
+        ("no certificate", "it contains no PEM certificate"),
         (damaged, ""),
     ] {
         let path = files.write("bundle.pem", text);
@@ -287,8 +287,8 @@ async fn what_cannot_work_is_told() {
     let plain = ScriptedServer::start(vec![]);
     assert_eq!(
         ask(&plain.url().replace("http:", "https:"), &[]).await,
-        "what listens there does not speak the protocol of the address\n\
-         hint: check whether MLFLOW_TRACKING_URI must begin with http:// or https://"
+        "the server does not speak the protocol of the address\n\
+         hint: check whether MLFLOW_TRACKING_URI should begin with http:// or https://"
     );
     // A plain address needs no certificates, and none are read for it.
     let plain = ScriptedServer::start(vec![Step::json(200, RUN)]);

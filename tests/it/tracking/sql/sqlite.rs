@@ -371,21 +371,21 @@ async fn what_is_no_database_is_explained() {
         )
     );
     assert_eq!(cause, format!("'{}/directory' is a directory", cwd.display()));
-    assert_eq!(hint, "name a file in it, for example mlflow.db");
+    assert_eq!(hint, "add the name of a file in it, for example mlflow.db");
 
     let (_, cause, hint) = open_error("sqlite:///text", cwd).await;
     assert_eq!(cause, "file is not a database");
     assert_eq!(
         hint,
-        "MLFLOW_TRACKING_URI must name an MLflow database or a file that does not exist yet"
+        "set MLFLOW_TRACKING_URI to an MLflow database, or to a file that does not exist yet"
     );
 
     let (_, cause, hint) = open_error("sqlite:///text/x.db", cwd).await;
     assert_starts_with(
         &cause,
-        &format!("the directory '{}/text' cannot be created: ", cwd.display()),
+        &format!("cannot create the directory '{}/text': ", cwd.display()),
     );
-    assert_eq!(hint, "set MLFLOW_TRACKING_URI to a store that you can write to");
+    assert_eq!(hint, "set MLFLOW_TRACKING_URI to a store with write permission");
 }
 
 #[tokio::test]
@@ -423,7 +423,7 @@ async fn a_read_only_database_is_explained() {
         error
             .hint()
             .unwrap()
-            .contains("make the file and its directory readable and writable")
+            .contains("make the file and its directory writable")
     );
 }
 

@@ -133,7 +133,7 @@ fn options_that_cannot_be_heeded_are_named() {
                 (
                     "x=geheim",
                     "unknown option 'x'",
-                    "known options are host, port, sslmode,",
+                    "the known options are host, port, sslmode,",
                 ),
                 (
                     "service=geheim",
@@ -148,7 +148,7 @@ fn options_that_cannot_be_heeded_are_named() {
                 (
                     "port=geheim",
                     "the port in the address is not a number",
-                    "write it as dialect://",
+                    "write it as DIALECT://",
                 ),
             ][..],
         ),
@@ -200,7 +200,7 @@ fn a_silent_server_is_given_up_after_its_time() {
         let finished = project.run([]).with_code(1);
         let told = finished.stderr();
         assert_contains(told, "no connection within 1s");
-        let hint = format!("hint: see whether a database server listens at 127.0.0.1 (port {port})");
+        let hint = format!("hint: check that a database server is running at 127.0.0.1 (port {port})");
         assert_contains(told, &hint);
     }
 }

@@ -222,14 +222,14 @@ fn what_cannot_be_opened_is_told() {
             "postgresql",
             "password authentication failed for user \"mlflow\"",
             "database \"nowhere\" does not exist",
-            "make them: `mlflow db upgrade` with this address, or start `mlflow server` once with it",
+            "create them with `mlflow db upgrade ADDRESS`, or start `mlflow server --backend-store-uri ADDRESS` once",
         ),
         (
             Kind::MariaDb,
             "mysql",
             "Access denied for user 'mlflow'@'localhost' (using password: YES)",
             "Unknown database 'nowhere'",
-            "make them: `mlflow db upgrade` with this address, or start `mlflow server` once with it",
+            "create them with `mlflow db upgrade ADDRESS`, or start `mlflow server --backend-store-uri ADDRESS` once",
         ),
     ] {
         let Some(server) = Server::shared(kind) else {
@@ -242,28 +242,28 @@ fn what_cannot_be_opened_is_told() {
         for (place, cause, hint) in [
             (
                 format!("{authority}/empty"),
-                "the database has none of MLflow's tables",
+                "the database has no MLflow tables",
                 empty_hint,
             ),
             (
                 format!("{authority}/nowhere"),
                 missing,
-                "check the database's name in MLFLOW_TRACKING_URI, or create it",
+                "check the database name in MLFLOW_TRACKING_URI, or create the database",
             ),
             (
                 format!("{wrong}/empty"),
                 denied,
-                "check the user and the password in MLFLOW_TRACKING_URI",
+                "check the user and password in MLFLOW_TRACKING_URI",
             ),
             (
                 format!("{nobody}/empty"),
                 "Connection refused",
-                "see whether a database server listens at 127.0.0.1 (port 1)",
+                "check that a database server is running at 127.0.0.1 (port 1)",
             ),
             (
                 authority.clone(),
-                "the address names no database",
-                "write it as dialect://user:password@host:port/database",
+                "the address contains no database",
+                "write it as DIALECT://USER:PASSWORD@HOST:PORT/DATABASE",
             ),
         ] {
             let project = Project::new()
