@@ -24,7 +24,7 @@ fn a_run_that_takes_too_long_is_ended() {
     let run = finished.store();
     assert_eq!(run.run().status, "KILLED");
     let line = format!(
-        "=== Run (ID '{}') takes longer than 1s: it is ended ===",
+        "=== Run (ID '{}') exceeded its 1s timeout; stopping it ===",
         run.run().run_id
     );
     assert_contains(finished.stderr(), &line);
