@@ -6,11 +6,12 @@ mod memory;
 mod module;
 mod program;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::timeout;
 
+use self::command::simple_commands;
 use self::memory::MemoryKills;
 use super::CreatedRun;
 use crate::backend::LaunchPlan;
@@ -107,14 +108,35 @@ impl Traces {
         }
     }
 
-    /// A program that sees what the entry point's command saw: its environment, variables and directory.
-    fn probe(&self, command: &str) -> ProgramCall {
+    /// The calls of programs in the entry point's command, as far as they can be told.
+    fn calls(&self) -> Vec<Call> {
+        let mut directory = self.directory.clone();
+        let mut calls = Vec::new();
+        for words in simple_commands(&self.command) {
+            if words[0] != "cd" {
+                let directory = directory.clone();
+                calls.push(Call { words, directory });
+                continue;
+            }
+            match words.as_slice() {
+                [_, to] if is_literal(to) && to != "-" => directory.push(to),
+                // Where the rest of the command runs is not known.
+                _ => break,
+            }
+        }
+        // What the shell expands first is not known either.
+        calls.retain(|call| is_literal(&call.words[0]));
+        calls
+    }
+
+    /// A program that sees what the entry point's command saw: its environment and variables.
+    fn probe(&self, command: &str, directory: &Path) -> ProgramCall {
         ProgramCall::new("bash")
             .argument("-c")
             .argument(self.environment.command(command))
             .argument("bash")
             .variables(self.variables.iter().cloned())
-            .directory(&self.directory)
+            .directory(directory)
     }
 
     /// The project's file that lists packages and was not used.
@@ -131,6 +153,17 @@ impl Traces {
              add `--requirements {file}`"
         ))
     }
+}
+
+/// A call of a program, and the directory that it is called in.
+struct Call {
+    words: Vec<String>,
+    directory: PathBuf,
+}
+
+/// Whether the shell takes the word as it is.
+fn is_literal(word: &str) -> bool {
+    !word.contains(['$', '*', '?', '~', '['])
 }
 
 impl Packages {

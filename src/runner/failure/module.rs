@@ -1,7 +1,7 @@
 //! A Python module that is not installed.
 
-use super::Traces;
-use super::command::simple_commands;
+use super::program::no_file;
+use super::{Call, Traces};
 use crate::project::quote;
 
 /// Prints the first module that a script, or a file of its own that it imports, imports without condition and that
@@ -46,10 +46,10 @@ const REPORTS: [&str; 2] = ["ModuleNotFoundError: No module named ", ": No modul
 impl Traces {
     /// What to do about a script that Python could not open.
     pub(super) fn missing_script(&self) -> Option<String> {
-        let commands = simple_commands(&self.command);
-        let [words] = commands.as_slice() else { return None };
-        let (_, script) = python_call(words).filter(|(kind, _)| *kind == "script")?;
-        (!self.directory.join(script).exists()).then(|| self.no_file(script))
+        let calls = self.calls();
+        let [call] = calls.as_slice() else { return None };
+        let (_, script) = python_call(&call.words).filter(|(kind, _)| *kind == "script")?;
+        (!call.directory.join(script).exists()).then(|| no_file(script, &call.directory))
     }
 
     /// The module that the entry point lacks: what it wrote tells it if that was kept; otherwise its script is
@@ -58,13 +58,15 @@ impl Traces {
         if let Some(module) = reported(&self.last_lines) {
             return Some(module);
         }
-        let commands = simple_commands(&self.command);
-        let [words] = commands.as_slice() else { return None };
+        let calls = self.calls();
+        let [Call { words, directory }] = calls.as_slice() else {
+            return None;
+        };
         let (kind, name) = python_call(words)?;
         let probe = [words[0].as_str(), "-c", FIND_MISSING, kind, name]
             .map(quote)
             .join(" ");
-        let found = self.probe(&probe).capture().await.ok()?;
+        let found = self.probe(&probe, directory).capture().await.ok()?;
         let found = found.text();
         let module = found.lines().find_map(|line| line.strip_prefix("missing "))?;
         Some(module.to_owned())
@@ -110,6 +112,7 @@ fn python_call(words: &[String]) -> Option<(&'static str, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::command::simple_commands;
     use super::*;
 
     #[test]

@@ -5,8 +5,7 @@ use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::command::simple_commands;
-use super::{Packages, Traces};
+use super::{Call, Packages, Traces};
 use crate::nearest::nearest;
 use crate::project::quote;
 
@@ -16,21 +15,22 @@ const LOOK: &str = r#"{ printf '%s\0' "$PATH"; for word; do printf '%s\0' "$(typ
 /// How much of a script's first line is looked at.
 const FIRST_LINE: usize = 256;
 
-/// What the shell says about the words of a command.
+/// How programs begin that no interpreter runs: those of Linux, Windows and macOS.
+const BINARIES: [&[u8]; 3] = [b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe"];
+
+/// What the shell says about the calls in a command.
 struct Shell {
     /// The directories of PATH.
     path: Vec<PathBuf>,
-    /// The simple commands, each with whether its first word was found.
-    commands: Vec<(Vec<String>, bool)>,
+    /// The calls, each with whether its program was found.
+    calls: Vec<(Call, bool)>,
 }
 
 impl Traces {
     /// What to do about this exit code of a shell that could not run a program.
     pub(super) async fn program_hint(&self, code: i32) -> String {
         let hint = match self.ask_shell().await {
-            Some(shell) => self
-                .missing_program(&shell)
-                .or_else(|| self.broken_script(&shell)),
+            Some(shell) => self.missing_program(&shell).or_else(|| shell.broken_script(code)),
             None => None,
         };
         hint.unwrap_or_else(|| match code {
@@ -41,33 +41,36 @@ impl Traces {
         })
     }
 
-    /// Has the words that commands begin with looked up where the entry point's command ran.
+    /// Has the programs that are called looked up where the entry point's command ran.
     async fn ask_shell(&self) -> Option<Shell> {
-        let mut commands = simple_commands(&self.command);
-        // What the shell expands first is not known.
-        commands.retain(|words| !words[0].contains(['$', '*', '?', '~', '[']));
-        let words = commands.iter().map(|words| words[0].as_str());
-        let answer = self.probe(LOOK).arguments(words).capture().await.ok()?;
+        let calls = self.calls();
+        let programs = calls.iter().map(|call| call.words[0].as_str());
+        let probe = self.probe(LOOK, &self.directory).arguments(programs);
+        let answer = probe.capture().await.ok()?;
         let answer = answer.text();
         let mut answers = answer.split_terminator('\0');
         let path = std::env::split_paths(answers.next()?).map(|entry| self.directory.join(entry));
-        Some(Shell {
-            path: path.collect(),
-            commands: commands
-                .into_iter()
-                .zip(answers.map(|kind| !kind.is_empty()))
-                .collect(),
-        })
+        let path = path.collect();
+        let is_found = |(call, kind): (Call, &str)| {
+            let program = call.words[0].as_str();
+            let is_found = if program.contains('/') {
+                is_executable(&call.directory.join(program))
+            } else {
+                !kind.is_empty()
+            };
+            (call, is_found)
+        };
+        let calls = calls.into_iter().zip(answers).map(is_found).collect();
+        Some(Shell { path, calls })
     }
 
     fn missing_program(&self, shell: &Shell) -> Option<String> {
-        let missing = shell.commands.iter().find(|(_, is_found)| !is_found);
-        let (words, _) = missing?;
+        let (Call { words, directory }, _) = shell.calls.iter().find(|(_, is_found)| !is_found)?;
         let word = words[0].as_str();
         if word.contains('/') {
-            return self.missing_file(word);
+            return Some(self.missing_file(word, directory));
         }
-        let file = self.directory.join(word);
+        let file = directory.join(word);
         if file.is_file() {
             let call = if is_executable(&file) {
                 quote(&format!("./{word}")).into_owned()
@@ -105,18 +108,15 @@ impl Traces {
     }
 
     /// What is wrong with a file that the shell does not run.
-    fn missing_file(&self, word: &str) -> Option<String> {
-        let file = self.directory.join(word);
+    fn missing_file(&self, word: &str, directory: &Path) -> String {
+        let file = directory.join(word);
         if file.is_dir() {
-            return Some(format!("'{word}' is a directory, not a program"));
+            return format!("'{word}' is a directory, not a program");
         }
         if file.exists() {
-            if is_executable(&file) {
-                return self.broken_file(word, &[]);
-            }
             let name = quote(word);
             let call = format!("{} {name}", interpreter_for(&file));
-            return Some(if self.is_copy {
+            return if self.is_copy {
                 format!(
                     "'{word}' is not executable: write `{call}` in the command, or commit `git update-index \
                      --chmod=+x {name}` in the project"
@@ -125,73 +125,53 @@ impl Traces {
                 format!(
                     "'{word}' is not executable: run `chmod +x {name}` in the project, or write `{call}` in the command"
                 )
-            });
+            };
         }
-        Some(self.no_file(word))
+        no_file(word, directory)
     }
+}
 
+/// What is wrong with the first line of a file that is executable.
+fn broken_file(word: &str, directory: &Path, path: &[PathBuf], code: i32) -> Option<String> {
+    let line = first_line(&directory.join(word))?;
+    if BINARIES.iter().any(|start| line.starts_with(start)) {
+        let hint =
+            || format!("'{word}' was probably built for another kind of machine: build it for this one");
+        return (code == 126).then(hint);
+    }
+    let line = String::from_utf8(line).ok()?;
+    let shebang = line.strip_prefix("#!")?;
+    if line.ends_with('\r') {
+        return Some(crlf(word));
+    }
+    let mut words = shebang.split_whitespace();
+    let interpreter = words.next()?;
+    if !Path::new(interpreter).exists() {
+        return Some(no_interpreter(word, interpreter));
+    }
+    let name = words.find(|word| !word.starts_with('-') && !word.contains('='))?;
+    let is_missing =
+        interpreter.ends_with("/env") && !path.iter().any(|directory| is_executable(&directory.join(name)));
+    is_missing.then(|| no_interpreter(word, name))
+}
+
+impl Shell {
     /// What is wrong with a script that was found, or that a shell was called with.
-    fn broken_script(&self, shell: &Shell) -> Option<String> {
-        shell.commands.iter().find_map(|(words, _)| {
+    fn broken_script(&self, code: i32) -> Option<String> {
+        self.calls.iter().find_map(|(Call { words, directory }, _)| {
             let program = words[0].as_str();
             if program.contains('/') {
-                return self.broken_file(program, &shell.path);
+                return broken_file(program, directory, &self.path, code);
             }
             let is_shell = matches!(program, "bash" | "sh" | "dash" | "zsh" | "source" | ".");
-            let script = words[1..]
-                .first()
-                .filter(|word| is_shell && !word.starts_with('-'))?;
-            let Some(line) = first_line(&self.directory.join(script)) else {
-                return Some(self.no_file(script));
+            let script = words.get(1).filter(|word| is_shell && !word.starts_with('-'))?;
+            let Some(line) = first_line(&directory.join(script)) else {
+                return Some(no_file(script, directory));
             };
             line.ends_with(b"\r").then(|| crlf(script))
         })
     }
 
-    /// What to do about a file that a command names and that is not there.
-    pub(super) fn no_file(&self, word: &str) -> String {
-        let file = self.directory.join(word);
-        let near = file.parent().and_then(|directory| {
-            let names = names_in(directory);
-            let name = nearest(file.file_name()?.to_str()?, names.iter().map(String::as_str))?;
-            let parent = word.rsplit_once('/').map(|(parent, _)| format!("{parent}/"));
-            Some(format!("{}{name}", parent.unwrap_or_default()))
-        });
-        match near {
-            Some(near) => format!("there is no file '{word}'; did you mean '{near}'?"),
-            None => {
-                format!("there is no file '{word}'; paths in a command start from the project's directory")
-            }
-        }
-    }
-
-    /// What is wrong with the first line of a file that is executable.
-    fn broken_file(&self, word: &str, path: &[PathBuf]) -> Option<String> {
-        let line = first_line(&self.directory.join(word))?;
-        if line.starts_with(b"\x7fELF") || line.starts_with(b"MZ") || line.starts_with(b"\xcf\xfa\xed\xfe") {
-            return Some(format!(
-                "if '{word}' was built for another kind of machine, build it for this one"
-            ));
-        }
-        let line = String::from_utf8(line).ok()?;
-        let shebang = line.strip_prefix("#!")?;
-        if line.ends_with('\r') {
-            return Some(crlf(word));
-        }
-        let mut words = shebang.split_whitespace();
-        let interpreter = words.next()?;
-        if !Path::new(interpreter).exists() {
-            return Some(no_interpreter(word, interpreter));
-        }
-        let name = words.find(|word| !word.starts_with('-') && !word.contains('='))?;
-        let is_missing = interpreter.ends_with("/env")
-            && !path.is_empty()
-            && !path.iter().any(|directory| is_executable(&directory.join(name)));
-        is_missing.then(|| no_interpreter(word, name))
-    }
-}
-
-impl Shell {
     fn has(&self, program: &str) -> bool {
         self.path
             .iter()
@@ -217,6 +197,21 @@ fn names_in(directory: &Path) -> Vec<String> {
 fn is_executable(file: &Path) -> bool {
     file.metadata()
         .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+/// What to do about a file that a command names and that is not in the directory.
+pub(super) fn no_file(word: &str, directory: &Path) -> String {
+    let file = directory.join(word);
+    let near = file.parent().and_then(|parent| {
+        let names = names_in(parent);
+        let name = nearest(file.file_name()?.to_str()?, names.iter().map(String::as_str))?;
+        let parent = word.rsplit_once('/').map(|(parent, _)| format!("{parent}/"));
+        Some(format!("{}{name}", parent.unwrap_or_default()))
+    });
+    match near {
+        Some(near) => format!("there is no file '{word}'; did you mean '{near}'?"),
+        None => format!("there is no file '{word}'; a command starts in the project's directory"),
+    }
 }
 
 /// The program that runs a file of this kind.

@@ -8,6 +8,8 @@ mod dry_run;
 mod excerpts;
 mod foreign_text;
 mod inspect;
+mod labels;
 mod messages;
 mod run_info;
+mod run_summary;
 mod terminal;

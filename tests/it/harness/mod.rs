@@ -14,6 +14,7 @@ pub(crate) mod running;
 mod sandbox;
 pub(crate) mod scripted;
 mod server;
+pub(crate) mod session;
 mod ssh_server;
 mod store;
 pub(crate) mod terminal;

@@ -10,5 +10,6 @@ mod interrupted;
 mod killed;
 mod limits;
 mod signals;
+mod stubborn;
 mod terminal;
 mod trees;

@@ -1,5 +1,6 @@
 //! A run from its request to its end.
 
+mod failure_hints;
 mod library;
 mod options;
 mod python_driver;

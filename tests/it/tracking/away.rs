@@ -43,7 +43,10 @@ fn the_end_is_recorded_by_a_server_that_comes_back() {
         server.restart();
         let (exit, said) = ended(child);
         assert_eq!(exit, Some(code), "{said}");
-        assert_contains_all(&said, &["cannot be recorded yet", "trying for 2 minutes in all"]);
+        assert_contains_all(
+            &said,
+            &["is not recorded yet (", "; retrying in ", ", for up to 2m"],
+        );
         let runs = StoreContents::of_sqlite(&server.database()).runs;
         assert_eq!(runs.last().unwrap().status, status);
     }

@@ -8,9 +8,11 @@ use std::path::Path;
 use mlrun::internals::entities::{LifecycleStage, RunData, RunId};
 use mlrun::internals::tracking::{self, ExperimentSelector, FinishedRuns, TrackingUri};
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Executor as _};
 
 use crate::harness::{
-    Client, MlflowServer, Project, Requirement, StoreContents, block_on, expected_of_client, require,
+    Client, MlflowServer, Project, Requirement, StoreContents, block_on, expected_of_client, python, require,
 };
 
 /// A project that needs no Python, with parameters whose values are not plain.
@@ -220,4 +222,88 @@ fn mlrun_and_clients_share_every_kind_of_store() {
         let contents = StoreContents::of_sqlite(&server.database());
         assert_eq!(other.read(server.url()), expected_of_client(&contents));
     }
+}
+
+/// Logs metrics by MLflow's client into a run of its own, and prints the run's id.
+const METRICS: &str = "
+import json, os
+from mlflow.tracking import MlflowClient
+client = MlflowClient(os.environ['MLFLOW_TRACKING_URI'])
+run = client.create_run('0').info.run_id
+for step, value in [(0, 0.9), (2, 0.25), (1, 7)]:
+    client.log_metric(run, 'val/loss', value, timestamp=1700000000000, step=step)
+for name, value in [('nan', 'nan'), ('inf', 'inf'), ('least', '-inf'), ('whole', '3'), ('small', '1e-300')]:
+    client.log_metric(run, name, float(value))
+print(json.dumps(run))
+";
+
+/// Has a client log metrics, and reads them.
+pub(super) async fn assert_metrics_are_read(venv: &Path, uri: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let run_id = python(venv, directory.path(), uri, &[], METRICS, &[]);
+    let uri = TrackingUri::resolve(Some(uri), directory.path()).unwrap();
+    let store = tracking::open(&uri).await.unwrap();
+    let metrics = store
+        .metrics(&RunId::new(run_id.as_str().unwrap()))
+        .await
+        .unwrap();
+    let metrics: Vec<(String, String)> = metrics
+        .into_iter()
+        .map(|metric| (metric.name, metric.value.to_string()))
+        .collect();
+    let expected = [
+        ("inf", f64::INFINITY),
+        ("least", f64::NEG_INFINITY),
+        ("nan", f64::NAN),
+        ("small", 1e-300),
+        ("val/loss", 0.25),
+        ("whole", 3.0),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_string()));
+    assert_eq!(metrics, expected, "{uri}");
+}
+
+#[test]
+fn the_last_metrics_are_read_from_every_kind_of_store() {
+    for requirement in [Requirement::Mlflow3, Requirement::Mlflow2] {
+        let Some(venv) = require(requirement) else {
+            continue;
+        };
+        let server = MlflowServer::start(&venv);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().display();
+        for uri in [
+            format!("sqlite:///{path}/mlflow.db"),
+            format!("file://{path}/mlruns"),
+            server.url().to_owned(),
+        ] {
+            block_on(assert_metrics_are_read(&venv, &uri));
+        }
+    }
+}
+
+#[test]
+fn a_store_of_the_oldest_revision_has_metrics_too() {
+    let project = project();
+    project.run([]).expect_code(0);
+    let run_id = project.store().run().run_id.clone();
+    let uri = project.sandbox().expand("sqlite:///<sandbox>/work/mlflow.db");
+    block_on(async {
+        let file = SqliteConnectOptions::new().filename(project.sandbox().work().join("mlflow.db"));
+        let mut database = file.connect().await.unwrap();
+        for (value, time) in [("0.5", 1), ("0.25", 3), ("0.75", 2)] {
+            let sql = format!(
+                "INSERT INTO metrics (\"key\", value, timestamp, run_uuid) VALUES ('loss', {value}, {time}, '{run_id}')"
+            );
+            database.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
+        }
+        let uri = TrackingUri::resolve(Some(&uri), Path::new("/")).unwrap();
+        let store = tracking::open(&uri).await.unwrap();
+        let metrics = store.metrics(&RunId::new(run_id)).await.unwrap();
+        let metrics: Vec<_> = metrics
+            .iter()
+            .map(|metric| (metric.name.as_str(), metric.value))
+            .collect();
+        assert_eq!(metrics, [("loss", 0.25)]);
+    });
 }

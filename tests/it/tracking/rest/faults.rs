@@ -410,9 +410,8 @@ fn the_person_learns_of_a_retry_when_it_begins() {
     assert_eq!(
         told,
         [
-            "STORE cannot be used (it returned 503 Service Unavailable); trying again up to 2 times, with pauses of \
-             0s at most in all",
-            "STORE still cannot be used (connection closed before message completed); try 3 of 3 in 0s",
+            "STORE is not available (it returned 503 Service Unavailable); retrying at once (attempt 2 of 3)",
+            "STORE is not available (connection closed before message completed); retrying at once (attempt 3 of 3)",
         ]
     );
     assert_eq!(output.status.code(), Some(0));

@@ -1,5 +1,6 @@
 //! The tracking store in a SQLite file.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -8,10 +9,11 @@ use async_trait::async_trait;
 use mlrun::internals::entities::{ExperimentId, RunId, RunStatus, UnixMillis};
 use mlrun::internals::tracking::{self, ExperimentSelector, NewRun, RunEnd, TrackingStore, TrackingUri};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Row, SqliteConnection};
 use tempfile::TempDir;
 
-use crate::harness::{assert_contains, assert_starts_with};
+use crate::harness::running::start_with;
+use crate::harness::{Project, assert_contains, assert_starts_with, block_on};
 use crate::tracking::suite::{RecordedRun, StoreFixture, store_suite};
 
 /// A database file in a directory of its own.
@@ -473,4 +475,26 @@ async fn artifacts_go_where_the_experiment_says() {
             format!("{before}{}/artifacts{after}", run.run_id)
         );
     }
+}
+
+#[test]
+fn a_wait_for_a_locked_database_is_told() {
+    let project = Project::new().command("true");
+    project.run([]).expect_code(0);
+    block_on(async {
+        let file = SqliteConnectOptions::new().filename(project.sandbox().work().join("mlflow.db"));
+        let mut other = file.connect().await.unwrap();
+        let lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let mut child = start_with(&project, "", &[]);
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        let told = said.find(|line| {
+            line.as_ref()
+                .unwrap()
+                .contains("another program has locked the database")
+        });
+        assert_contains(&told.unwrap().unwrap(), "; waiting for it, for up to 58s");
+        lock.rollback().await.unwrap();
+        let rest: Vec<String> = said.map(Result::unwrap).collect();
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{rest:?}");
+    });
 }

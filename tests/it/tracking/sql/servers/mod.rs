@@ -10,7 +10,8 @@ use mlrun::internals::tracking::{self, TrackingStore, TrackingUri};
 use serde_json::Value;
 
 use crate::harness::Project;
-use crate::harness::{Client, assert_contains, assert_lacks};
+use crate::harness::{Client, assert_contains, assert_lacks, block_on};
+use crate::tracking::clients::assert_metrics_are_read;
 use crate::tracking::suite::{RecordedRun, StoreFixture, store_suite};
 use server::{Kind, Server};
 
@@ -177,6 +178,7 @@ fn clients_read_what_was_written() {
                 assert!(run["end_time"].as_i64() >= run["start_time"].as_i64(), "{run}");
             }
             assert_eq!(runs.len(), 3, "the client's own run is still there");
+            block_on(assert_metrics_are_read(client.venv(), &uri));
         }
     }
 }
