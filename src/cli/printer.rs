@@ -7,12 +7,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cli::args::LogFormat;
+use crate::cli::build_line::BuildLine;
 use crate::cli::escape;
 use crate::cli::excerpt::Excerpts;
 use crate::cli::report::Failure;
 use crate::cli::text_table::Stream;
 use crate::cli::transfer_bar::{self, TransferBar};
-use crate::events::{Progress, Transfer};
+use crate::events::{Build, BuildDisplay, Progress, Transfer};
 use crate::runner::in_background;
 
 /// How much is shown.
@@ -40,6 +41,7 @@ pub(crate) struct Printer {
     verbosity: Verbosity,
     draws_progress: bool,
     transfer: Mutex<Option<TransferBar>>,
+    build: Mutex<Option<BuildLine>>,
 }
 
 impl Printer {
@@ -51,6 +53,7 @@ impl Printer {
             verbosity,
             draws_progress,
             transfer: Mutex::new(None),
+            build: Mutex::new(None),
         }
     }
 
@@ -106,6 +109,13 @@ impl Printer {
         if let Some(transfer) = self.transfer().take() {
             transfer.clear();
         }
+        if let Some(build) = self.build_line().take() {
+            build.clear();
+        }
+    }
+
+    fn build_line(&self) -> MutexGuard<'_, Option<BuildLine>> {
+        self.build.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn transfer(&self) -> MutexGuard<'_, Option<TransferBar>> {
@@ -143,6 +153,20 @@ impl Progress for Printer {
             _ => shown.insert(TransferBar::new(transfer.what)),
         };
         shown.update(transfer);
+    }
+
+    fn build_display(&self) -> BuildDisplay {
+        match self.verbosity {
+            Verbosity::Quiet => BuildDisplay::Hidden,
+            Verbosity::Normal if self.draws_progress => BuildDisplay::Live,
+            Verbosity::Normal | Verbosity::Verbose => BuildDisplay::Lines,
+        }
+    }
+
+    fn build(&self, build: Build<'_>) {
+        self.build_line()
+            .get_or_insert_with(BuildLine::default)
+            .update(build);
     }
 }
 

@@ -1,12 +1,15 @@
 //! Environments: what has to be there before an entry point's command can run.
 
+mod build_output;
 mod cache;
 mod conda;
+mod culprit;
 mod docker;
 mod environment_file;
 mod error;
 mod manager;
 mod python;
+mod tool_line;
 
 use std::fmt;
 use std::path::Path;

@@ -88,7 +88,7 @@ impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "process {} on '{}' (project '{}')",
+            "pid {} on '{}', project '{}'",
             self.pid, self.host, self.project
         )
     }

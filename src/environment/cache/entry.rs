@@ -13,6 +13,8 @@ use crate::environment::error::EnvironmentError;
 use crate::environment::manager::EnvManager;
 
 const RECORDS: &str = ".mlrun";
+/// The length of a short name.
+const SHORT_NAME: usize = "mlflow-".len() + 4;
 
 /// What kind of environment it is. Names are unique within a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +26,14 @@ pub(super) enum EntryKind {
 
 impl EntryKind {
     pub(super) const ALL: [Self; 2] = [Self::Python, Self::Conda];
+
+    /// A manager that makes environments of this kind.
+    pub(super) fn manager(self) -> EnvManager {
+        match self {
+            Self::Conda => EnvManager::Conda,
+            Self::Python => EnvManager::Virtualenv,
+        }
+    }
 
     pub(super) fn records(self) -> Result<PathBuf, EnvironmentError> {
         Ok(own_directory()?.join(match self {
@@ -115,6 +125,16 @@ impl Entry {
         }
     }
 
+    /// The file with all output of the environment's last build. It stays when the build fails.
+    pub(in crate::environment) fn log_file(&self) -> PathBuf {
+        self.records.join("build.log")
+    }
+
+    /// The beginning of the name that a person sees and can type: `mlflow-9d31`.
+    pub(in crate::environment) fn short_name(&self) -> &str {
+        self.name.get(..SHORT_NAME).unwrap_or(&self.name)
+    }
+
     /// The mark of an environment that is not whole.
     fn mark(&self) -> PathBuf {
         self.records.join("building")
@@ -195,7 +215,7 @@ pub(in crate::environment) fn root() -> Result<PathBuf, EnvironmentError> {
 
 fn no_root() -> EnvironmentError {
     EnvironmentError::new(
-        "there is no directory for environments: neither MLFLOW_ENV_ROOT nor HOME is set",
+        "no directory for environments: neither MLFLOW_ENV_ROOT nor HOME is set",
         "set MLFLOW_ENV_ROOT to a directory that you can write to",
     )
 }

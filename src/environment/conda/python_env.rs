@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::file::{CondaFile, Dependency};
 use crate::environment::EnvironmentError;
+use crate::environment::environment_file::RequirementLine;
 use crate::environment::python::{PythonEnv, PythonRequest};
 
 /// The packages of conda that a virtual environment can have too.
@@ -41,16 +42,16 @@ impl DerivedPythonEnv {
         for dependency in file.dependencies()? {
             match dependency {
                 Dependency::Pip(requirements) => environment.python_env.dependencies = requirements,
-                Dependency::Package(text, position) => environment.take(&text).map_err(|problem| {
-                    let problem = format!("the dependency '{}' {problem}", text.trim());
-                    file.wrong_python(position, &problem)
-                })?,
+                Dependency::Package(package) => environment
+                    .take(&package)
+                    .map_err(|problem| file.wrong_python(&package, problem))?,
             }
         }
         Ok(environment)
     }
 
-    fn take(&mut self, text: &str) -> Result<(), &'static str> {
+    fn take(&mut self, line: &RequirementLine) -> Result<(), &'static str> {
+        let text = line.text.as_str();
         let Some(requirement) = Requirement::parse(text) else {
             match Specification::of_python(text).filter(|_| self.python_env.python.is_none()) {
                 Some(Specification::Version(version)) => self.python_env.python = Some(version),
@@ -77,10 +78,10 @@ impl DerivedPythonEnv {
             Some("=") => "==",
             operator => operator.unwrap_or_default(),
         };
-        self.python_env.build_dependencies.push(format!(
-            "{}{operator}{}",
-            requirement.package, requirement.version
-        ));
+        self.python_env.build_dependencies.push(RequirementLine {
+            text: format!("{}{operator}{}", requirement.package, requirement.version),
+            place: line.place.clone(),
+        });
         Ok(())
     }
 

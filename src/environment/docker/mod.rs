@@ -94,7 +94,7 @@ impl DockerPlan {
         let base = environment.image.clone();
         if base.starts_with('-') || base.contains(|character: char| !character.is_ascii_graphic()) {
             return Err(DockerError::new(
-                format!("'{base}' cannot be the name of an image"),
+                format!("'{base}' is not a valid image name"),
                 "write [host/]name[:tag], such as python:3.12-slim",
             ));
         }
@@ -106,8 +106,8 @@ impl DockerPlan {
             Some(name) => Some(image_name(name, request.commit)),
             None => {
                 return Err(DockerError::new(
-                    "the project has no name, which the image that is built for it is called by",
-                    "write `name: …` into the MLproject file, or pass --no-build-image to run the named image as it is",
+                    "the project has no name, but the image that is built for it needs one",
+                    "add a line such as `name: my-project` to the MLproject file, or pass --no-build-image to run the image as it is",
                 ));
             }
         };
@@ -206,18 +206,20 @@ impl DockerPlan {
         let name = self.project_name.as_deref().filter(|_| !self.is_remote);
         if let Some(name) = name.filter(|name| !uri.starts_with(name)) {
             progress.info(&format!(
-                "The project's name '{name}' cannot be an image's; the image is called {uri}"
+                "'{name}' is not a valid image name; the image is called {uri}"
             ));
         }
     }
 
     async fn pull(&self, progress: &dyn Progress) -> Result<String, DockerError> {
-        progress.info(&format!("Pulling {}", self.base));
-        self.engine
-            .call(["pull", "--", &self.base])
-            .stream(&mut |line| progress.program_line(line))
-            .await
-            .map_err(|error| DockerError::of_pull(self.engine.program(), &self.base, error))?;
+        let output = image::output(("Pulling", "Pulled"), &self.base, "layer", progress);
+        output.step("", &format!("Pulling {}", self.base));
+        let call = self.engine.call(["pull", "--", &self.base]);
+        let pulled = output.redrawn_while(output.run(&call, &str::to_owned)).await;
+        pulled.map_err(|error| {
+            DockerError::of_pull(self.engine.program(), &self.base, error, &output.story())
+        })?;
+        output.finish();
         let id = find_image(&self.engine, &self.base).await?;
         id.ok_or_else(|| DockerError::no_image_id(self.engine.program(), &self.base))
     }

@@ -95,14 +95,14 @@ pub(super) fn no_python(version: &str, tried: &[String]) -> EnvironmentError {
         .map(|line| format!("\n  {}", line.replace('\n', "\n  ")));
     let lines: String = lines.collect();
     let way_out = if tried.iter().any(|line| line == NO_UV) {
-        "or install uv (https://docs.astral.sh/uv) or pyenv (https://github.com/pyenv/pyenv), which mlrun then \
-         uses to get it"
+        "or install uv (https://docs.astral.sh/uv) or pyenv (https://github.com/pyenv/pyenv): mlrun then \
+         downloads it"
     } else {
-        "or ask for another version in the environment file"
+        "or change the version in the environment file"
     };
     EnvironmentError::new(
-        format!("there is no Python {version} to make an environment with{lines}"),
-        format!("install Python {version} so that PATH leads to it, {way_out}"),
+        format!("Python {version} not found{lines}"),
+        format!("install Python {version} and put it on PATH, {way_out}"),
     )
 }
 
@@ -113,9 +113,10 @@ pub(super) async fn install(
 ) -> Result<Interpreter, EnvironmentError> {
     let mut search = Search::new(request, true);
     if let Some(uv) = &search.uv {
-        calls
-            .progress
-            .info(&format!("Installing Python {request} with uv"));
+        calls.output.step(
+            &format!("downloading Python {request}"),
+            &format!("Installing Python {request} with uv"),
+        );
         let call = ProgramCall::new(uv).arguments(["python", "install", &request.for_programs()]);
         match calls.run(call).await {
             Ok(()) => {
@@ -195,7 +196,7 @@ impl<'a> Search<'a> {
             return Some(found);
         }
         self.tried.push(format!(
-            "{} is {}, but has no venv or ensurepip module (Debian keeps them in the package python3-venv)",
+            "{} is {}, but its venv or ensurepip module is missing (on Debian and Ubuntu, install python3-venv)",
             program.display(),
             found.version
         ));
@@ -254,7 +255,7 @@ impl<'a> Search<'a> {
             || is_set(UV_OFFLINE);
         if is_forbidden {
             self.tried.push(format!(
-                "uv may not download it: {UV_PYTHON_DOWNLOADS} or {UV_OFFLINE} is set"
+                "uv is not allowed to download it ({UV_PYTHON_DOWNLOADS} or {UV_OFFLINE} is set)"
             ));
             return false;
         }
@@ -267,7 +268,7 @@ impl<'a> Search<'a> {
         ]);
         match call.capture().await {
             Ok(list) if list.text().trim().is_empty() => {
-                self.tried.push("uv has no such version to install".to_owned());
+                self.tried.push("uv cannot download this version".to_owned());
                 false
             }
             // Older versions of uv have no such list: the installation will show it.
@@ -296,15 +297,16 @@ impl<'a> Search<'a> {
             .filter_map(|line| Version::parse(line.trim()))
             .filter(|version| version.is_whole() && self.request.allows(version))
             .max();
-        let version = newest.ok_or_else(|| format!("pyenv has no version {} to install", self.request))?;
+        let version = newest.ok_or_else(|| format!("pyenv cannot build version {}", self.request))?;
         Ok((pyenv, version))
     }
 
     async fn install_with_pyenv(&self, calls: &BuildCalls<'_>) -> Result<(), String> {
         let (pyenv, version) = self.version_of_pyenv().await?;
-        calls
-            .progress
-            .info(&format!("Installing Python {version} with pyenv"));
+        calls.output.step(
+            &format!("downloading Python {version}"),
+            &format!("Installing Python {version} with pyenv"),
+        );
         let call = ProgramCall::new(pyenv).arguments(["install", "--skip-existing", &version.to_string()]);
         calls.run(call).await.map_err(pyenv_cannot)
     }

@@ -18,6 +18,7 @@ pub(super) use requirements::is_locked;
 pub(super) use version::PythonRequest;
 
 use super::cache::{self, Entry};
+use super::environment_file::RequirementLine;
 use super::{EnvManager, EnvironmentError};
 use interpreter::FoundPython;
 use probe::KnownVersion;
@@ -26,6 +27,8 @@ use probe::KnownVersion;
 #[derive(Debug)]
 pub(super) struct PythonPlan {
     python_env: PythonEnv,
+    /// Its dependencies with those of the files that they name.
+    requirements: Vec<RequirementLine>,
     /// The asked version of Python; that of the Python on PATH where nothing is asked for.
     version: String,
     /// The same for those who look for it; nothing where a lock file says it.
@@ -60,13 +63,18 @@ impl PythonPlan {
             (None, None) => interpreter::default_version().await?,
         };
         let mut text = python_env.python_str(&version);
-        text.push_str(&requirements::text_for_name(&python_env.dependencies, project)?);
+        let requirements = requirements::read_all(&python_env.dependencies, project)?;
+        text.push_str(&requirements::text_for_name(&requirements));
         text.push_str(lock.as_deref().unwrap_or_default());
         let name = cache::name_of_text(&text);
         let entry = Entry::new(manager, &name, cache::root()?.join(&name))?;
         let mut plan = Self {
             request: PythonRequest::parse(&version),
             python_env,
+            requirements: requirements
+                .into_iter()
+                .map(|requirement| requirement.line)
+                .collect(),
             version,
             found: None,
             known_version,
@@ -79,7 +87,7 @@ impl PythonPlan {
         }
         if is_by_uv && !interpreter::uv_is_installed() {
             return Err(EnvironmentError::new(
-                "the program 'uv' was not found, which the env manager 'uv' needs",
+                "uv is not installed, but the environment manager is 'uv'",
                 "install uv (https://docs.astral.sh/uv), or pass --env-manager virtualenv",
             ));
         }

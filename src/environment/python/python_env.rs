@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::version::PythonRequest;
 use crate::environment::EnvironmentError;
-use crate::environment::environment_file::{EnvironmentFile, check_mark, unreadable_hint};
+use crate::environment::environment_file::{EnvironmentFile, RequirementLine, check_mark, unreadable_hint};
 use crate::nearest::nearest;
 use crate::yaml::{Mapping, Node, Value};
 
@@ -19,10 +19,10 @@ const KEYS_OF_CONDA: [&str; 4] = ["name", "channels", "prefix", "variables"];
 pub(in crate::environment) struct PythonEnv {
     /// The version of Python; nothing where any will do.
     pub(in crate::environment) python: Option<String>,
-    /// Lines of a requirements file that is installed first.
-    pub(in crate::environment) build_dependencies: Vec<String>,
-    /// Lines of a requirements file that is installed then.
-    pub(in crate::environment) dependencies: Vec<String>,
+    /// What is installed first.
+    pub(in crate::environment) build_dependencies: Vec<RequirementLine>,
+    /// What is installed then.
+    pub(in crate::environment) dependencies: Vec<RequirementLine>,
 }
 
 impl PythonEnv {
@@ -44,8 +44,8 @@ impl PythonEnv {
 
     /// The text that the name of the environment is made of: Python's `str()` of the description.
     pub(super) fn python_str(&self, version: &str) -> String {
-        let list = |lines: &[String]| {
-            let items: Vec<String> = lines.iter().map(|line| python_repr(line)).collect();
+        let list = |lines: &[RequirementLine]| {
+            let items: Vec<String> = lines.iter().map(|line| python_repr(&line.text)).collect();
             format!("[{}]", items.join(", "))
         };
         format!(
@@ -128,7 +128,7 @@ impl Reader {
         Err(self.file.problem(node.start, &problem, hint))
     }
 
-    fn lines(&self, key: &str, node: &Node) -> Result<Vec<String>, EnvironmentError> {
+    fn lines(&self, key: &str, node: &Node) -> Result<Vec<RequirementLine>, EnvironmentError> {
         let items = match &node.value {
             Value::Null => return Ok(Vec::new()),
             Value::List(items) => items,
@@ -140,10 +140,10 @@ impl Reader {
         items.iter().map(|item| self.line(key, item)).collect()
     }
 
-    fn line(&self, key: &str, item: &Node) -> Result<String, EnvironmentError> {
+    fn line(&self, key: &str, item: &Node) -> Result<RequirementLine, EnvironmentError> {
         match &item.value {
             Value::Str(line) if is_of_conda(line) => Err(self.of_conda(item, line)),
-            Value::Str(line) => Ok(line.clone()),
+            Value::Str(line) => Ok(self.file.requirement(item.start, line)),
             Value::Map(mapping) if mapping.get("pip").is_some() => Err(self.of_conda(item, "pip:")),
             other => {
                 let problem = format!(

@@ -142,7 +142,7 @@ fn links_that_cannot_be_copied_are_told_before_there_is_a_run() {
     project.run(&[]).expect_code(0);
     symlink("gone", sandbox.work().join("project/nowhere")).unwrap();
     let finished = project.run(&[]).with_code(0);
-    let warning = "warning: the link 'nowhere' of the project leads nowhere\n";
+    let warning = "warning: the link 'nowhere' in the project is broken\n";
     assert_contains(finished.stderr(), warning);
 }
 
