@@ -20,7 +20,7 @@ use self::cache::Builder;
 use self::conda::{CondaPlan, DerivedPythonEnv};
 use self::docker::DockerPlan;
 use self::environment_file::OtherFile;
-use self::python::{PythonEnv, PythonPlan};
+use self::python::{PythonEnv, PythonPlan, RequirementsFile};
 pub(crate) use cache::{CachedEnvironment, Usage};
 
 pub(crate) use docker::{CODE_DIRECTORY, Container, ContainerRequest, Engine, is_repository, must_be_hidden};
@@ -41,7 +41,11 @@ pub(crate) struct EnvironmentRequest<'a> {
     pub directory: &'a Path,
     /// The project's name, for other people who wait for its build.
     pub project: &'a str,
-    /// What else decides where the project asks for a container.
+    /// A file with packages, for a project without an environment file.
+    pub requirements: Option<&'a Path>,
+    /// The directory that relative paths of the request refer to.
+    pub current_directory: &'a Path,
+    /// What else decides if the project asks for a container.
     pub container: ContainerRequest<'a>,
 }
 
@@ -51,8 +55,8 @@ pub(crate) struct EnvironmentPlan {
     pub manager: EnvManager,
     environment: PlannedEnvironment,
     is_there: bool,
-    /// Why it is this manager, where neither the user nor the project says so.
-    reason: Option<&'static str>,
+    /// Why it is this environment, if neither the user nor the project says so.
+    reason: Option<String>,
     /// What its environment lacks of what the project's file asks for.
     warnings: Vec<String>,
     project: String,
@@ -86,7 +90,10 @@ pub(crate) async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentP
                 // Only Python is asked for.
                 _ => PythonEnv::default(),
             };
-            let plan = PythonPlan::new(python_env, manager, request.directory).await?;
+            let listed = request
+                .requirements
+                .map(|file| RequirementsFile::read(file, request.current_directory));
+            let plan = PythonPlan::new(python_env, listed.transpose()?, manager, request.directory).await?;
             PlannedEnvironment::Cached(Arc::new(plan))
         }
         (EnvManager::Conda, ProjectEnvironment::Conda { file }) => {
@@ -118,7 +125,10 @@ pub(crate) async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentP
 /// What makes the environment, and why, where neither the user nor the project says so.
 fn choose_manager(
     request: &EnvironmentRequest<'_>,
-) -> Result<(EnvManager, Option<&'static str>), EnvironmentError> {
+) -> Result<(EnvManager, Option<String>), EnvironmentError> {
+    if let Some(file) = request.requirements {
+        return with_requirements(request, file);
+    }
     let manager = match (request.environment, request.manager) {
         // The container is the environment, whatever manager is named.
         (ProjectEnvironment::Docker(_), _) => EnvManager::Local,
@@ -133,10 +143,64 @@ fn choose_manager(
         (ProjectEnvironment::Python { file: Some(_) }, None) => EnvManager::Virtualenv,
         (ProjectEnvironment::Python { file: None }, None) => {
             let (manager, reason) = without_file(request.directory);
-            return Ok((manager, Some(reason)));
+            return Ok((manager, Some(reason.to_owned())));
         }
     };
     Ok((manager, None))
+}
+
+/// The manager for a project that gets the packages of a file.
+fn with_requirements(
+    request: &EnvironmentRequest<'_>,
+    file: &Path,
+) -> Result<(EnvManager, Option<String>), EnvironmentError> {
+    check_requirements(request.manager, None)?;
+    match request.environment {
+        ProjectEnvironment::Docker(_) => {
+            return Err(EnvironmentError::new(
+                "--requirements cannot be used: the project runs in a container (docker_env)",
+                "install the packages in the image that docker_env names",
+            ));
+        }
+        ProjectEnvironment::Python { file: Some(own) } | ProjectEnvironment::Conda { file: own } => {
+            let name = own.file_name().unwrap_or_default().display();
+            return Err(EnvironmentError::new(
+                format!("--requirements cannot be used: the project has an environment file, {name}"),
+                format!("add the packages to {name}, or leave out --requirements"),
+            ));
+        }
+        ProjectEnvironment::Python { file: None } => {}
+    }
+    let manager = match request.manager {
+        Some(manager) => manager,
+        None if python::uv_is_installed() => EnvManager::Uv,
+        None => EnvManager::Virtualenv,
+    };
+    let reason = format!("the environment holds the packages of {}", file.display());
+    Ok((manager, Some(reason)))
+}
+
+/// Refuses what no file with packages goes with: a manager that installs none, and a backend, of this name, that
+/// makes the environment elsewhere.
+pub(crate) fn check_requirements(
+    manager: Option<EnvManager>,
+    remote_backend: Option<&str>,
+) -> Result<(), EnvironmentError> {
+    if let Some(backend) = remote_backend {
+        return Err(EnvironmentError::new(
+            format!(
+                "--requirements cannot be used with the backend '{backend}': it does not build the environment here"
+            ),
+            "add the packages to the project's environment file or image",
+        ));
+    }
+    match manager {
+        Some(manager @ (EnvManager::Local | EnvManager::Conda)) => Err(EnvironmentError::new(
+            format!("--requirements cannot be used with --env-manager {manager}"),
+            "pass --env-manager uv or virtualenv, or leave it out",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn without_file(directory: &Path) -> (EnvManager, &'static str) {

@@ -185,10 +185,27 @@ impl PythonPlan {
                 .arguments(["-r", &name])
                 .directory(directory.path());
             let origins = Origins::new(lines.clone(), named.to_vec());
-            let installed = calls.run_renamed(call, &|line| origins.renamed(line)).await;
-            installed.map_err(|error| self.not_installed(error, &origins, calls))?;
+            self.run_installer(call, &origins, calls).await?;
+        }
+        if let Some(listed) = &self.listed {
+            let python = self.entry.directory.join("bin/python");
+            let file = listed.for_installer(self.entry.manager, &python, calls.temporary);
+            let call = installer.argument("-r").argument(file.await?);
+            let origins = Origins::new(Vec::new(), listed.lines().to_vec());
+            self.run_installer(call.directory(listed.directory()), &origins, calls)
+                .await?;
         }
         Ok(())
+    }
+
+    async fn run_installer(
+        &self,
+        call: ProgramCall,
+        origins: &Origins,
+        calls: &BuildCalls<'_>,
+    ) -> Result<(), EnvironmentError> {
+        let installed = calls.run_renamed(call, &|line| origins.renamed(line)).await;
+        installed.map_err(|error| self.not_installed(error, origins, calls))
     }
 
     /// The error of an installation, with the line of the project's file that it is about.

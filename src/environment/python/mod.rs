@@ -8,6 +8,7 @@ mod interpreter;
 mod probe;
 mod python_env;
 mod requirements;
+mod requirements_file;
 mod version;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 pub(super) use interpreter::uv_is_installed;
 pub(super) use python_env::PythonEnv;
 pub(super) use requirements::is_locked;
+pub(super) use requirements_file::RequirementsFile;
 pub(super) use version::PythonRequest;
 
 use super::cache::{self, Entry};
@@ -39,6 +41,8 @@ pub(super) struct PythonPlan {
     known_version: Option<KnownVersion>,
     entry: Entry,
     project: PathBuf,
+    /// What is installed beside the description.
+    listed: Option<RequirementsFile>,
     /// What tells uv's lock file from others, if uv makes the environment and the project has one. As for
     /// `mlflow run`, the lock file decides then, and not the dependencies of an environment file.
     lock: Option<String>,
@@ -48,12 +52,13 @@ impl PythonPlan {
     /// Finds out which environment is described. Paths in the description refer to the directory
     /// `project`.
     pub(super) async fn new(
-        python_env: PythonEnv,
+        mut python_env: PythonEnv,
+        listed: Option<RequirementsFile>,
         manager: EnvManager,
         project: &Path,
     ) -> Result<Self, EnvironmentError> {
         let is_by_uv = manager == EnvManager::Uv;
-        let lock = (is_by_uv && requirements::is_locked(project))
+        let lock = (is_by_uv && listed.is_none() && requirements::is_locked(project))
             .then(|| requirements::lock_identity(project))
             .transpose()?;
         let (version, known_version) = match (&python_env.python, &lock) {
@@ -62,9 +67,16 @@ impl PythonPlan {
             (None, Some(_)) => (String::new(), None),
             (None, None) => interpreter::default_version().await?,
         };
-        let mut text = python_env.python_str(&version);
         let requirements = requirements::read_all(&python_env.dependencies, project)?;
-        text.push_str(&requirements::text_for_name(&requirements));
+        let mut text = match &listed {
+            Some(listed) => {
+                python_env.dependencies = vec![listed.line_for_name()];
+                let text = python_env.python_str(&version) + listed.identity();
+                python_env.dependencies.clear();
+                text
+            }
+            None => python_env.python_str(&version) + &requirements::text_for_name(&requirements),
+        };
         text.push_str(lock.as_deref().unwrap_or_default());
         let name = cache::name_of_text(&text);
         let entry = Entry::new(manager, &name, cache::root()?.join(&name))?;
@@ -80,6 +92,7 @@ impl PythonPlan {
             known_version,
             entry,
             project: project.to_owned(),
+            listed,
             lock,
         };
         if cache::is_whole(&plan).await? {

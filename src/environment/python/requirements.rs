@@ -20,7 +20,7 @@ const MAX_DEPTH: usize = 100;
 /// The file in which uv keeps the exact packages of a project.
 pub(super) const LOCK_FILE: &str = "uv.lock";
 /// The file that uv's lock file belongs to.
-const PROJECT_FILE: &str = "pyproject.toml";
+pub(super) const PROJECT_FILE: &str = "pyproject.toml";
 /// The file in which uv finds the Python of a project.
 const VERSION_FILE: &str = ".python-version";
 
@@ -38,6 +38,14 @@ pub(super) fn read_all(
 ) -> Result<Vec<Requirement>, EnvironmentError> {
     let mut found = Vec::new();
     collect(lines.iter().cloned(), directory, false, 0, &mut found)?;
+    Ok(found)
+}
+
+/// All requirements of a file, whose text was read already, and of the files that it names.
+pub(super) fn read_file(path: &Path, text: &str) -> Result<Vec<Requirement>, EnvironmentError> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut found = Vec::new();
+    collect(lines_of(path, text).into_iter(), directory, false, 1, &mut found)?;
     Ok(found)
 }
 
@@ -93,9 +101,12 @@ fn read(path: &Path, depth: usize) -> io::Result<Vec<RequirementLine>> {
     if depth == MAX_DEPTH {
         return Err(io::Error::other("requirements files name each other in a circle"));
     }
-    let text = read_text(path)?;
-    let file = SourceFile::new(path, text.as_str());
-    let lines = python_lines(&text)
+    Ok(lines_of(path, &read_text(path)?))
+}
+
+fn lines_of(path: &Path, text: &str) -> Vec<RequirementLine> {
+    let file = SourceFile::new(path, text);
+    let lines = python_lines(text)
         .enumerate()
         .map(|(index, text)| RequirementLine {
             text: text.to_owned(),
@@ -104,7 +115,7 @@ fn read(path: &Path, depth: usize) -> io::Result<Vec<RequirementLine>> {
                 column: 1,
             }),
         });
-    Ok(lines.collect())
+    lines.collect()
 }
 
 fn unreadable(path: &Path, error: &io::Error, place: Location) -> EnvironmentError {
