@@ -96,7 +96,7 @@ impl<'a> BuildOutput<'a> {
         }
     }
 
-    /// Begins a part of the build. `line` says it where no live line does; an empty one is none.
+    /// Begins a part of the build. `line` says so if no live line does; it may be empty.
     pub(super) fn step(&self, step: &str, line: &str) {
         match self.display {
             BuildDisplay::Live => {
@@ -123,7 +123,7 @@ impl<'a> BuildOutput<'a> {
             .await
     }
 
-    /// As [`run`](Self::run), for a program that may read `input`, and whose lines are shown where `shows`.
+    /// As [`run`](Self::run), for a program that may read `input`, and whose lines are shown if `shows`.
     pub(super) async fn run_from(
         &self,
         call: &ProgramCall,

@@ -240,6 +240,11 @@ fn name_in(line: &str, requirement: &str) -> Option<usize> {
             .unwrap_or_default();
         return (file.len() > 1).then(|| line.find(file)).flatten();
     }
+    if let Some((_, url)) = requirement.split_once(" @ ")
+        && let Some(found) = line.find(url.split(' ').next().unwrap_or_default())
+    {
+        return Some(found);
+    }
     let name = normalized(name_of(requirement));
     if name.is_empty() || COMMON_WORDS.contains(&name.as_str()) {
         return None;
@@ -289,6 +294,7 @@ mod tests {
             "foo bar baz",
             "./bad",
             "pip",
+            "tiny @ file:///no/such/tiny.whl",
         ];
         Origins::new(
             lines("p/python_env.yaml", &written),

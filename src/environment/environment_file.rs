@@ -88,7 +88,7 @@ impl EnvironmentFile {
     }
 }
 
-/// What a file is by its name, where that is no environment file.
+/// What a file is by its name, if that is not an environment file's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OtherFile {
     /// Lines for pip.
@@ -136,7 +136,7 @@ impl OtherFile {
 impl fmt::Display for OtherFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Requirements => "a requirements file of pip",
+            Self::Requirements => "a requirements file",
             Self::Pyproject => "a TOML file",
             Self::Lock => "a lock file",
             Self::Script => "a script",

@@ -1,4 +1,4 @@
-//! Environments: what has to be there before an entry point's command can run.
+//! Environments: what has to exist before an entry point's command can run.
 
 mod build_output;
 mod cache;
@@ -39,7 +39,7 @@ pub(crate) struct EnvironmentRequest<'a> {
     pub manager: Option<EnvManager>,
     /// The project's directory, which paths in environment files refer to.
     pub directory: &'a Path,
-    /// The project's name, for other people who wait for its build.
+    /// The project's name, shown to other people who wait for its build.
     pub project: &'a str,
     /// A file with packages, for a project without an environment file.
     pub requirements: Option<&'a Path>,
@@ -57,7 +57,7 @@ pub(crate) struct EnvironmentPlan {
     is_there: bool,
     /// Why it is this environment, if neither the user nor the project says so.
     reason: Option<String>,
-    /// What its environment lacks of what the project's file asks for.
+    /// What the project's file asks for and the environment will not have.
     warnings: Vec<String>,
     project: String,
 }
@@ -99,7 +99,7 @@ pub(crate) async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentP
         (EnvManager::Conda, ProjectEnvironment::Conda { file }) => {
             if OtherFile::of(file) == Some(OtherFile::Requirements) {
                 warnings.push(format!(
-                    "conda installs the lines of {} as its own packages; for pip, name the file in a python_env.yaml",
+                    "conda installs the lines of {} as conda packages; to use pip, name the file in a python_env.yaml",
                     file.display()
                 ));
             }
@@ -122,7 +122,7 @@ pub(crate) async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentP
     })
 }
 
-/// What makes the environment, and why, where neither the user nor the project says so.
+/// The environment manager, and why it is this one if neither the user nor the project says so.
 fn choose_manager(
     request: &EnvironmentRequest<'_>,
 ) -> Result<(EnvManager, Option<String>), EnvironmentError> {
@@ -134,7 +134,7 @@ fn choose_manager(
         (ProjectEnvironment::Docker(_), _) => EnvManager::Local,
         (ProjectEnvironment::Python { file: Some(_) }, Some(EnvManager::Conda)) => {
             return Err(EnvironmentError::new(
-                "a python_env project cannot be run with the env manager 'conda'",
+                "--env-manager conda cannot be used: the project has a Python environment file (python_env)",
                 "pass --env-manager virtualenv, uv or local",
             ));
         }
@@ -207,24 +207,22 @@ fn without_file(directory: &Path) -> (EnvManager, &'static str) {
     if python::is_locked(directory) && python::uv_is_installed() {
         (
             EnvManager::Uv,
-            "the project has no environment file, but a lock file of uv: uv makes its environment",
+            "no environment file; uv builds the environment from uv.lock",
         )
     } else if conda::is_installed() {
         (
             EnvManager::Conda,
-            "the project has no environment file: its environment has only Python; conda makes it",
+            "no environment file; conda builds an environment with only Python",
         )
     } else if python::uv_is_installed() {
         (
             EnvManager::Uv,
-            "the project has no environment file: its environment has only Python; uv makes it, since conda is not \
-             installed",
+            "no environment file; uv builds an environment with only Python (conda is not installed)",
         )
     } else {
         (
             EnvManager::Virtualenv,
-            "the project has no environment file: its environment has only Python; Python's own venv makes it, since \
-             neither conda nor uv is installed",
+            "no environment file; venv builds an environment with only Python (neither conda nor uv is installed)",
         )
     }
 }
@@ -238,7 +236,7 @@ impl EnvironmentPlan {
         }
     }
 
-    /// The container as it will be, where the run gets one. Its image has its name for an id.
+    /// The container as it will be, if the run gets one. Its image has its name for an id.
     pub(crate) fn container(&self) -> Option<Container> {
         match &self.environment {
             PlannedEnvironment::Docker(plan) => Some(plan.preview()),
@@ -260,14 +258,14 @@ impl EnvironmentPlan {
     }
 
     /// The environment's name, as `mlrun env list` shows it, or the name of the image that it is made of.
-    /// None where nothing is made.
+    /// None if nothing is built.
     pub(crate) fn name(&self) -> Option<String> {
         self.container()
             .map(|container| container.image.uri)
             .or_else(|| Some(self.entry()?.name.clone()))
     }
 
-    /// The environment's directory, where it has one on this machine.
+    /// The environment's directory, if it has one on this machine.
     pub(crate) fn environment_directory(&self) -> Option<&Path> {
         Some(&self.entry()?.directory)
     }
@@ -288,7 +286,7 @@ impl fmt::Display for EnvironmentPlan {
         self.manager.fmt(f)?;
         if let Some(entry) = self.entry() {
             let state = if self.is_there {
-                "there already"
+                "already built"
             } else {
                 "to be built"
             };
@@ -304,8 +302,8 @@ impl fmt::Display for EnvironmentPlan {
     }
 }
 
-/// Makes sure that the environment is there, and tells how it is entered. Its build is shared with
-/// all other runs that need it at the same time. When the future is dropped a build is given up.
+/// Builds the environment if it does not exist, and says how it is entered. The build is shared with all other
+/// runs that need it at the same time. If the future is dropped, the build stops.
 pub(crate) async fn prepare(
     plan: &EnvironmentPlan,
     progress: &dyn Progress,
@@ -372,13 +370,13 @@ impl PreparedEnv {
     }
 }
 
-/// All environments that the cache holds, whoever made them.
+/// All environments in the cache, including those of `mlflow run`.
 pub(crate) async fn list() -> Result<Vec<CachedEnvironment>, EnvironmentError> {
     cache::describe_all(cache::entries(conda::environments())?).await
 }
 
-/// Removes the environments that no run has used for so long and that none uses now, and what
-/// interrupted builds have left. Gives those that are gone, or with `dry_run` those that would be.
+/// Removes the environments that no run has used for so long and that none uses now, and the remains of
+/// interrupted builds. Returns the removed ones, or with `dry_run` those that would be removed.
 pub(crate) async fn prune(
     unused_for: Duration,
     dry_run: bool,
@@ -388,7 +386,7 @@ pub(crate) async fn prune(
     cache::prune(entries, unused_for, dry_run, progress).await
 }
 
-/// Removes the environment of this name, or the one whose name begins so. Gives its whole name.
+/// Removes the environment with this name, or with a name that begins so. Returns its whole name.
 ///
 /// # Errors
 /// There is none, several have such a name, or it is in use.
@@ -401,8 +399,8 @@ pub(crate) async fn remove(name: &str, progress: &dyn Progress) -> Result<String
     }
     match found.as_slice() {
         [] => Err(EnvironmentError::new(
-            format!("there is no environment '{name}'"),
-            "`mlrun env list` shows their names",
+            format!("environment '{name}' not found"),
+            "list the names with `mlrun env list`",
         )),
         [entry] => {
             cache::remove(entry, progress).await?;
@@ -411,8 +409,8 @@ pub(crate) async fn remove(name: &str, progress: &dyn Progress) -> Result<String
         several => {
             let names: Vec<&str> = several.iter().map(|entry| entry.name.as_str()).collect();
             Err(EnvironmentError::new(
-                format!("'{name}' may be any of {}", names.join(", ")),
-                "give more of the name",
+                format!("'{name}' is ambiguous: it may be {}", names.join(" or ")),
+                "type more of the name",
             ))
         }
     }

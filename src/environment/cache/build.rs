@@ -40,14 +40,14 @@ pub(in crate::environment) enum Condition {
 pub(in crate::environment) trait Builder: Debug + Send + Sync {
     fn entry(&self) -> &Entry;
 
-    /// Looks what is there, without changing anything. It is called before every run: a few looks at
+    /// Looks at what exists, without changing anything. It is called before every run: a few looks at
     /// files, and no program unless they leave it open.
     async fn condition(&self) -> Result<Condition, EnvironmentError>;
 
-    /// Removes all that is there of the environment. Nothing there is no error.
+    /// Removes everything of the environment. It is not an error if there is nothing.
     async fn remove(&self) -> Result<(), EnvironmentError>;
 
-    /// Makes the environment in a place where nothing is. What a failed build leaves behind is removed by
+    /// Builds the environment; its directory does not exist. What a failed build leaves behind is removed by
     /// [`build_once`]; a dropped one leaves it to the next run.
     async fn build(&self, calls: &BuildCalls<'_>) -> Result<(), EnvironmentError>;
 
@@ -60,14 +60,14 @@ pub(in crate::environment) trait Builder: Debug + Send + Sync {
     }
 }
 
-/// Makes sure that the environment is there and whole, and registers its use: finds it, waits until
-/// another process has built it, or builds it. What an interrupted build has left is removed first.
+/// Makes sure that the environment is complete, and registers its use: finds it, waits until another process
+/// has built it, or builds it. The remains of an interrupted build are removed first.
 ///
-/// `project` tells other people whose build or use it is. When the future is dropped the build is
-/// given up, and what it leaves stays marked as not whole.
+/// `project` tells other people whose build or use it is. If the future is dropped, the build stops, and what it
+/// leaves stays marked as incomplete.
 ///
 /// # Errors
-/// The build fails, or the cache cannot be written to. A failed build leaves nothing behind.
+/// The build fails, or the cache cannot be written to. A failed build leaves only its log behind.
 pub(in crate::environment) async fn build_once(
     builder: &dyn Builder,
     project: &str,

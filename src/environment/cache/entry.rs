@@ -58,11 +58,11 @@ pub(in crate::environment) struct Entry {
 /// How an environment came to be. The time of its last use is that of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
-    /// What made it; nothing where it was not mlrun.
+    /// What built it; nothing if it was not mlrun.
     pub(super) manager: Option<String>,
     /// The directory that is the environment.
     pub(super) directory: PathBuf,
-    /// When it was complete, in milliseconds since 1970; nothing where it was not mlrun.
+    /// When it was complete, in milliseconds since 1970; nothing if mlrun did not build it.
     pub(super) created: Option<i64>,
     /// The project that it was made for, or first used by.
     pub(super) project: String,

@@ -17,8 +17,8 @@ use crate::temporary;
 
 /// How the names of MLflow's environments begin.
 const PREFIX: &str = "mlflow-";
-/// For whom the lock is held while an environment is removed.
-const REMOVAL: &str = "the removal of environments";
+/// Stands for a project while an environment is removed.
+const REMOVAL: &str = "mlrun env";
 
 /// An environment as the cache has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,17 +31,17 @@ pub(crate) struct CachedEnvironment {
     pub created: UnixMillis,
     /// When a run used it last, as far as mlrun knows: nobody notes the runs of `mlflow run`.
     pub last_used: UnixMillis,
-    /// The project that it was made for; nothing where `mlflow run` made it.
+    /// The project that it was built for; nothing if `mlflow run` built it.
     pub project: Option<String>,
     pub state: CachedState,
     /// The output of its last build, if mlrun built it.
     pub log: Option<PathBuf>,
 }
 
-/// What an environment is good for.
+/// Whether an environment can be used or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CachedState {
-    /// It is whole, and no run uses it.
+    /// It is complete, and no run uses it.
     Ready,
     /// Runs use it, or wait for it.
     InUse,

@@ -83,8 +83,7 @@ impl Builder for CondaPlan {
 }
 
 impl CondaPlan {
-    /// The environment, if it is there. Asks conda where it cannot be seen, once: that takes half a
-    /// second.
+    /// The environment, if it exists. Asks conda if it cannot be seen, once: that takes half a second.
     async fn find(&self) -> Result<Option<CondaEnvironment>, EnvironmentError> {
         if let Some(found) = self.directories().find(&self.entry.name) {
             return Ok(Some(found));
@@ -199,7 +198,7 @@ struct ListsForPip {
 }
 
 impl ListsForPip {
-    /// Looks which lists are beside an environment's file. Nothing where that cannot be seen.
+    /// Looks which lists are beside an environment's file. Nothing if that cannot be seen.
     fn watch(file: &Path) -> Option<Self> {
         let directory = file.parent()?.to_owned();
         Some(Self {

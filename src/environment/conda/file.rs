@@ -82,7 +82,7 @@ impl CondaFile {
         }
     }
 
-    /// The error for a file that is of another kind by its name or its keys, also where conda could make
+    /// The error for a file that is of another kind by its name or its keys, also if conda could make
     /// something of it.
     pub(super) fn mistaken(&self) -> Option<EnvironmentError> {
         self.file.mistaken().or_else(|| {
@@ -101,7 +101,10 @@ impl CondaFile {
             line: index + 1,
             column: 1,
         };
-        let problem = format!("'{}' is an option of pip, which conda does not know", line.trim());
+        let problem = format!(
+            "'{}' is a pip option, which conda does not understand",
+            line.trim()
+        );
         let hint = OtherFile::Requirements.hint(&self.file.name());
         Err(self.file.problem(position, &problem, hint))
     }

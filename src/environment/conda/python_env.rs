@@ -24,7 +24,7 @@ pub(in crate::environment) struct DerivedPythonEnv {
     conda_only: Vec<String>,
 }
 
-/// A package with its version, where MLflow understands it.
+/// A package with its version, if MLflow understands it.
 struct Requirement<'a> {
     package: &'a str,
     operator: Option<&'a str>,
@@ -66,7 +66,7 @@ impl DerivedPythonEnv {
         // A second Python is a package like others, as MLflow has it.
         if requirement.package == "python" && self.python_env.python.is_none() {
             self.python_env.python = match requirement.operator {
-                None => return Err("names no version of Python"),
+                None => return Err("does not pin a version of Python"),
                 Some("<" | ">" | "!=") => return Err("only excludes versions of Python"),
                 Some(_) if requirement.version.is_empty() => None,
                 Some(_) => Some(requirement.version.to_owned()),
@@ -151,15 +151,15 @@ impl Specification {
     }
 }
 
-/// What to do without conda, where the file's environment needs none; no file is Python alone.
+/// What to do without conda, if the file's environment does not need it. No file means Python alone.
 pub(super) fn without_conda(file: Option<&CondaFile>) -> String {
     let conda_only = match file.map(DerivedPythonEnv::derive).transpose() {
         Ok(environment) => environment.unwrap_or_default().conda_only,
         Err(_) => return String::new(),
     };
     let end = match conda_only.as_slice() {
-        [] => ", since the environment holds only Python and packages of pip".to_owned(),
-        packages => format!(", which leave out what only conda has: {}", packages.join(", ")),
+        [] => " (the environment has only Python and pip packages)".to_owned(),
+        packages => format!(" (without the conda packages {})", packages.join(", ")),
     };
     format!("; or pass --env-manager uv or --env-manager virtualenv{end}")
 }

@@ -50,7 +50,7 @@ impl DockerError {
         move |source| {
             Self::because_of(
                 source,
-                format!("cannot put '{}' into the image", path.display()),
+                format!("cannot add '{}' to the image", path.display()),
                 "make it readable, or exclude it in the project's .dockerignore",
             )
         }

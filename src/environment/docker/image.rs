@@ -94,15 +94,14 @@ impl Build<'_> {
         }
     }
 
-    /// Builds from a directory, for engines that take no tar: the project's own, or a copy where that
-    /// holds not all.
+    /// Builds from a directory, for engines that take no tar: the project's own, or a copy if that lacks files.
     async fn with_directory(&self, call: ProgramCall, temporary: &Path) -> Result<(), DockerError> {
         if self.files.has_copies {
             let directory = self.unpacked(temporary).await?;
             return self.stream(&call.argument(directory), None).await;
         }
         let dockerfile = temporary.join("Dockerfile");
-        // Where podman is told to look for it, and where BuildKit does by itself.
+        // podman is told this place; BuildKit looks there by itself.
         let ignored: PathBuf = temporary.join("Dockerfile.dockerignore");
         let patterns = format!("{}\n{}", ALWAYS_IGNORED.join("\n"), ignore_text(self.project)?);
         fs::write(&dockerfile, self.dockerfile("."))

@@ -36,7 +36,7 @@ pub(crate) struct ContainerRequest<'a> {
     pub docker_args: &'a [(String, Option<String>)],
     /// Run the named image as it is, without the project's files.
     pub as_it_is: bool,
-    /// Where the image is pushed to, without a tag, where other machines run it.
+    /// Where the image is pushed to, without a tag, if other machines run it.
     pub repository: Option<&'a str>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct DockerImage {
     pub uri: String,
     /// The id, which no other image ever has.
     pub id: String,
-    /// What its registry knows it by, such as `sha256:…`, where it was pushed.
+    /// The digest in its registry, such as `sha256:…`, if it was pushed.
     pub digest: Option<String>,
 }
 
@@ -74,7 +74,7 @@ pub(super) struct DockerPlan {
     base: String,
     /// The image that is built on it, if one is.
     built: Option<String>,
-    /// The named image's id, where it is on this machine.
+    /// The named image's id, if it is on this machine.
     base_id: Option<String>,
     is_remote: bool,
     settings: ContainerSettings,
@@ -84,7 +84,7 @@ pub(super) struct DockerPlan {
 }
 
 impl DockerPlan {
-    /// Checks all that can be checked, and asks the engine for the image.
+    /// Checks everything that can be checked, and asks the engine for the image.
     pub(super) async fn make(
         environment: &DockerEnvironment,
         request: ContainerRequest<'_>,
@@ -229,10 +229,10 @@ impl fmt::Display for DockerPlan {
     /// The image, and what has to be done for it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_remote && self.built.is_none() {
-            return write!(f, "image {} (pulled where it runs)", self.base);
+            return write!(f, "image {} (pulled by the machine that runs it)", self.base);
         }
         let state = match self.base_id {
-            Some(_) => "there already",
+            Some(_) => "on this machine",
             None => "to be pulled",
         };
         write!(f, "{}: image {} ({state})", self.engine.program(), self.base)?;

@@ -125,7 +125,7 @@ impl PythonPlan {
     }
 
     /// The call with the Python that was found. By a version alone uv may look for another one, and for that
-    /// on the network. Where none was found the version is what uv installs; without a version the lock file
+    /// on the network. If none was found, uv installs the version; without a version the lock file
     /// says it.
     fn with_python(&self, call: ProgramCall) -> ProgramCall {
         let mut python = OsString::from("--python=");

@@ -11,9 +11,9 @@ use crate::environment::cache::BuildCalls;
 use crate::environment::{EnvManager, EnvironmentError};
 use crate::process::{ProcessError, ProgramCall, program_on_path, programs_on_path};
 
-/// What is said where a search for a Python could have used uv.
+/// Noted if a search for a Python could have used uv.
 const NO_UV: &str = "uv is not installed";
-/// What is asked for where nothing asks for a version and PATH has no Python either.
+/// The version to look for if none is requested and PATH has no Python.
 const ANY: &str = "3";
 
 pub(in crate::environment) fn uv_is_installed() -> bool {
@@ -87,8 +87,8 @@ pub(super) async fn find(
     Err(no_python(&request.to_string(), &search.tried))
 }
 
-/// The error where there is no Python of the asked version; `tried` is what was found instead, and what is not
-/// there.
+/// The error if there is no Python of the requested version; `tried` says what was found instead, and what is
+/// missing.
 pub(super) fn no_python(version: &str, tried: &[String]) -> EnvironmentError {
     let lines = tried
         .iter()
@@ -203,7 +203,7 @@ impl<'a> Search<'a> {
         None
     }
 
-    /// The one that uv finds, also where nobody can reach the network.
+    /// The one that uv finds, also without a network.
     async fn of_uv(&mut self) -> Result<Option<Interpreter>, EnvironmentError> {
         let Some(uv) = &self.uv else {
             return Ok(None);

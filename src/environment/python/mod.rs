@@ -25,18 +25,18 @@ use super::{EnvManager, EnvironmentError};
 use interpreter::FoundPython;
 use probe::KnownVersion;
 
-/// A Python environment that a run shall get.
+/// A Python environment that a run gets.
 #[derive(Debug)]
 pub(super) struct PythonPlan {
     python_env: PythonEnv,
     /// Its dependencies with those of the files that they name.
     requirements: Vec<RequirementLine>,
-    /// The asked version of Python; that of the Python on PATH where nothing is asked for.
+    /// The requested version of Python; that of the Python on PATH if none is requested.
     version: String,
-    /// The same for those who look for it; nothing where a lock file says it.
+    /// The same for those who look for it; nothing if a lock file says it.
     request: Option<PythonRequest>,
-    /// The Python that the environment will be made with; nothing where it is there already, or where a
-    /// lock file says what Python it is for.
+    /// The Python that the environment will be built with; nothing if the environment exists, or if a lock file
+    /// names the Python.
     found: Option<FoundPython>,
     known_version: Option<KnownVersion>,
     entry: Entry,

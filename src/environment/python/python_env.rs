@@ -17,7 +17,7 @@ const KEYS_OF_CONDA: [&str; 4] = ["name", "channels", "prefix", "variables"];
 /// Source: MLflow's `python_env.yaml`, as `mlflow.utils.environment._PythonEnv` of MLflow 3 reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::environment) struct PythonEnv {
-    /// The version of Python; nothing where any will do.
+    /// The version of Python; nothing if any will do.
     pub(in crate::environment) python: Option<String>,
     /// What is installed first.
     pub(in crate::environment) build_dependencies: Vec<RequirementLine>,
@@ -30,7 +30,7 @@ impl PythonEnv {
     pub(in crate::environment) fn read(file: &Path) -> Result<Self, EnvironmentError> {
         let text = std::fs::read(file).and_then(|text| check_mark(&text).map(|()| text));
         let text = text.map_err(|error| {
-            let message = format!("{}: the file cannot be read", file.display());
+            let message = format!("cannot read the Python environment file {}", file.display());
             EnvironmentError::new(message, unreadable_hint(file, &error)).caused_by(error)
         })?;
         let reader = Reader {
@@ -112,7 +112,7 @@ impl Reader {
                 return Ok(Some(version.clone()));
             }
             Value::Str(version) => (
-                format!("'{version}' is not a valid version of Python"),
+                format!("'{version}' is not a valid Python version"),
                 "write a version such as python: \"3.11\", or a range such as python: \">=3.9,<3.12\""
                     .to_owned(),
             ),
@@ -147,12 +147,12 @@ impl Reader {
             Value::Map(mapping) if mapping.get("pip").is_some() => Err(self.of_conda(item, "pip:")),
             other => {
                 let problem = format!(
-                    "each of the '{key}' must be text as in a requirements file, not {}",
+                    "each item of '{key}' must be text as in a requirements file, not {}",
                     other.kind()
                 );
                 let hint = match other {
                     Value::Map(_) => format!(
-                        "{key} are written as in a requirements file, such as '- numpy>=2' or '- -r requirements.txt'"
+                        "write {key} as in a requirements file, such as '- numpy>=2' or '- -r requirements.txt'"
                     ),
                     _ => String::new(),
                 };
@@ -166,8 +166,8 @@ impl Reader {
         let problem =
             format!("'{sign}' belongs to a conda environment file, not to a Python environment file");
         let hint = format!(
-            "write `conda_env: {}` in MLproject (with --env-manager virtualenv or uv that needs no conda), or \
-             list the packages as in a requirements file",
+            "write `conda_env: {}` in MLproject (to run it without conda, pass --env-manager uv), or list the \
+             packages as in a requirements file",
             self.file.name()
         );
         self.file.problem(node.start, &problem, hint)

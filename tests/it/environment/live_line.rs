@@ -46,10 +46,15 @@ fn run(project: &Project, columns: u16, see: &str, arguments: &[&str]) -> Output
     let path = |name: &str| sandbox.work().join(name);
     let steps = json!([["file", path("marker")], ["see", see], ["make", path("go")]]);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/harness/terminal.py");
+    let stty = require_program("stty").unwrap();
     let mlrun = project.started(&["run", "project"]);
     let mut command = sandbox.command(require_program("python3").unwrap());
     command.arg(script).arg(steps.to_string());
-    command.args(["sh", "-c", &format!("stty cols {columns} && exec \"$0\" \"$@\"")]);
+    command.args([
+        "sh",
+        "-c",
+        &format!("{} cols {columns} && exec \"$0\" \"$@\"", stty.display()),
+    ]);
     command
         .arg(mlrun.get_program())
         .args(mlrun.get_args())

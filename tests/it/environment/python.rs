@@ -382,7 +382,7 @@ fn a_lock_file_of_uv_decides() {
     let finished = project.mlrun(&["run", "project"]).with_code(0);
     assert_contains(
         finished.stderr(),
-        "the project has no environment file, but a lock file of uv",
+        "no environment file; uv builds the environment from uv.lock",
     );
     let environment = only_environment(&project);
     project
@@ -401,11 +401,15 @@ fn a_lock_file_of_uv_decides() {
 #[test]
 fn without_an_environment_file_there_is_only_python() {
     for (has_uv, manager, reason) in [
-        (true, "uv", "uv makes it, since conda is not installed"),
+        (
+            true,
+            "uv",
+            "no environment file; uv builds an environment with only Python (conda is not installed)",
+        ),
         (
             false,
             "virtualenv",
-            "Python's own venv makes it, since neither conda nor uv is installed",
+            "no environment file; venv builds an environment with only Python (neither conda nor uv is installed)",
         ),
     ] {
         let Some(project) = tiny_project() else { return };

@@ -332,10 +332,7 @@ fn volumes_of_a_directory_with_a_colon_in_its_path_are_mounted() {
     // What docker would refuse is refused before there is a run.
     for (volume, expected) in [
         ("/a:b:/c:ro", "it has 4 parts with colons between them"),
-        (
-            "/a:b",
-            "the path in the container, 'b', does not begin with a slash",
-        ),
+        ("/a:b", "the path in the container, 'b', must begin with a slash"),
     ] {
         let finished = project
             .project
