@@ -1,7 +1,7 @@
 //! What programs write while they build an environment or an image: all of it goes to a log file, what a person
 //! needs of it to the terminal, and the end of it into the error of a program that fails.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fs::{self, File};
 use std::io::{self, PipeReader, Write};
@@ -10,7 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::EnvironmentError;
-use super::tool_line::{self, Meaning};
+use super::steps::Steps;
+use super::tool_line;
 use crate::events::{Build, BuildDisplay, Progress};
 use crate::process::{ProcessError, ProgramCall};
 use crate::quantity;
@@ -61,15 +62,7 @@ struct State {
     story: VecDeque<String>,
     /// How many lines that were.
     lines: usize,
-    step: String,
-    found: HashSet<String>,
-    fetched: u64,
-    /// The parts of an image, and which of them are there.
-    layers: BTreeMap<String, bool>,
-    total: Option<u64>,
-    done: u64,
-    /// How many packages there were before the installation, while one goes on.
-    before: Option<u64>,
+    steps: Steps,
 }
 
 impl<'a> BuildOutput<'a> {
@@ -100,7 +93,7 @@ impl<'a> BuildOutput<'a> {
     pub(super) fn step(&self, step: &str, line: &str) {
         match self.display {
             BuildDisplay::Live => {
-                step.clone_into(&mut self.state().step);
+                step.clone_into(&mut self.state().steps.now);
                 self.draw();
             }
             BuildDisplay::Lines if !line.is_empty() => self.progress.info(line),
@@ -164,7 +157,7 @@ impl<'a> BuildOutput<'a> {
         let mut state = self.state();
         state.write(line);
         if let Some(meaning) = tool_line::meaning(line) {
-            state.note(meaning, || self.packages());
+            state.steps.note(meaning, || self.packages());
         }
         let is_shown = !tool_line::is_noise(line);
         if is_shown {
@@ -223,14 +216,13 @@ impl<'a> BuildOutput<'a> {
             return;
         }
         let mut state = self.state();
-        if let Some(before) = state.before {
-            state.done = self.packages().saturating_sub(before);
-        }
+        state.steps.count(|| self.packages());
+        let steps = &state.steps;
         self.progress.build(Build {
             what: &self.title,
-            step: &state.step,
-            done: state.done,
-            total: state.total,
+            step: &steps.now,
+            done: steps.done,
+            total: steps.total,
             unit: self.what.unit,
             elapsed: self.begun.elapsed(),
         });
@@ -287,41 +279,6 @@ impl State {
             self.log = None;
         }
     }
-
-    fn note(&mut self, meaning: Meaning, packages: impl Fn() -> u64) {
-        match meaning {
-            Meaning::Step(step) => self.step = step,
-            Meaning::Found(name) => {
-                self.step = format!("resolving {name}");
-                self.found.insert(name);
-            }
-            Meaning::Fetching(name) => {
-                self.step = format!("downloading {name}");
-                self.fetched += 1;
-                self.done = self.fetched;
-                self.total = Some(self.fetched.max(self.found.len() as u64));
-            }
-            Meaning::Total(total) => {
-                "downloading".clone_into(&mut self.step);
-                self.total = Some(total);
-            }
-            Meaning::Installing(total) => {
-                "installing".clone_into(&mut self.step);
-                self.total = Some(total);
-                self.before = Some(packages());
-            }
-            Meaning::Parts { done, total, step } => {
-                self.step = step;
-                self.done = done;
-                self.total = Some(total);
-            }
-            Meaning::Layer { id, is_there } => {
-                *self.layers.entry(id).or_default() |= is_there;
-                self.done = self.layers.values().filter(|is_there| **is_there).count() as u64;
-                self.total = Some(self.layers.len() as u64);
-            }
-        }
-    }
 }
 
 fn create(path: &Path) -> io::Result<File> {
@@ -355,31 +312,6 @@ fn packages_in(environment: &Path) -> u64 {
 mod tests {
     use super::*;
     use crate::events::Silent;
-
-    #[test]
-    fn progress_is_counted() {
-        let mut state = State::default();
-        let mut shown = Vec::new();
-        for line in [
-            "Collecting numpy",
-            "Collecting idna",
-            "Downloading numpy-2.4.6-cp311.whl (16.9 MB)",
-            "Installing collected packages: numpy, idna",
-        ] {
-            state.note(tool_line::meaning(line).unwrap(), || 1);
-            shown.push((state.step.clone(), state.done, state.total));
-        }
-        let expected = [
-            ("resolving numpy", 0, None),
-            ("resolving idna", 0, None),
-            ("downloading numpy", 1, Some(2)),
-            ("installing", 1, Some(2)),
-        ];
-        assert_eq!(
-            shown,
-            expected.map(|(step, done, total)| (step.to_owned(), done, total))
-        );
-    }
 
     #[tokio::test]
     async fn the_output_goes_to_the_log_and_its_end_into_the_error() {

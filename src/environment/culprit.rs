@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use super::environment_file::RequirementLine;
+use super::tool_line::Reference;
 
 /// What programs say when they could not reach an index or a channel: no requirement is to blame then.
 const NO_NETWORK: [&str; 9] = [
@@ -162,60 +163,6 @@ fn is_list(file: &str) -> bool {
     is_of("requirements.", 32..=32)
         || (name.starts_with("condaenv.") && is_of("condaenv.", 1..=64))
         || name.starts_with("mambaf")
-}
-
-/// `FILE (line 3)` in a program's line, or `FILE:3:1`.
-struct Reference<'a> {
-    file: &'a str,
-    line: usize,
-    /// Where it begins and ends in the program's line.
-    start: usize,
-    end: usize,
-}
-
-impl<'a> Reference<'a> {
-    fn find(line: &'a str) -> Option<Self> {
-        Self::with_word(line).or_else(|| Self::with_colons(line))
-    }
-
-    /// Also `from line 3 of FILE`, as pip says it of a requirement that it cannot read.
-    fn with_word(text: &'a str) -> Option<Self> {
-        if let Some(at) = text.find("from line ") {
-            let (number, file) = text[at + "from line ".len()..].split_once(" of ")?;
-            let file = file.split(')').next()?;
-            let start = at + "from ".len();
-            let end = start + "line ".len() + number.len() + " of ".len() + file.len();
-            return Some(Self {
-                file,
-                line: number.parse().ok()?,
-                start,
-                end,
-            });
-        }
-        let at = text.find(" (line ")?;
-        let rest = &text[at + " (line ".len()..];
-        let close = rest.find(')')?;
-        let start = text[..at].rfind(' ').map_or(0, |space| space + 1);
-        Some(Self {
-            file: text[start..at].trim_start_matches('('),
-            line: rest[..close].parse().ok()?,
-            start,
-            end: at + " (line ".len() + close + 1,
-        })
-    }
-
-    fn with_colons(text: &'a str) -> Option<Self> {
-        let word = text.split(' ').rfind(|word| word.contains(".txt:"))?;
-        let (file, rest) = word.split_once(".txt:")?;
-        let line = rest.split(':').next()?.parse().ok()?;
-        let start = text.find(word)?;
-        Some(Self {
-            file: &word[..file.len() + ".txt".len()],
-            line,
-            start,
-            end: start + word.len(),
-        })
-    }
 }
 
 /// The package's name with which a requirement begins: `numpy` of `numpy[x]>=2`.

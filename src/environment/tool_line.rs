@@ -204,6 +204,60 @@ fn package_of_file(file: &str) -> &str {
     name.split('-').next().unwrap_or(name)
 }
 
+/// `FILE (line 3)` in a program's line, or `FILE:3:1`.
+pub(super) struct Reference<'a> {
+    pub(super) file: &'a str,
+    pub(super) line: usize,
+    /// Where it begins and ends in the program's line.
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+impl<'a> Reference<'a> {
+    pub(super) fn find(line: &'a str) -> Option<Self> {
+        Self::with_word(line).or_else(|| Self::with_colons(line))
+    }
+
+    /// Also `from line 3 of FILE`, as pip says it of a requirement that it cannot read.
+    fn with_word(text: &'a str) -> Option<Self> {
+        if let Some(at) = text.find("from line ") {
+            let (number, file) = text[at + "from line ".len()..].split_once(" of ")?;
+            let file = file.split(')').next()?;
+            let start = at + "from ".len();
+            let end = start + "line ".len() + number.len() + " of ".len() + file.len();
+            return Some(Self {
+                file,
+                line: number.parse().ok()?,
+                start,
+                end,
+            });
+        }
+        let at = text.find(" (line ")?;
+        let rest = &text[at + " (line ".len()..];
+        let close = rest.find(')')?;
+        let start = text[..at].rfind(' ').map_or(0, |space| space + 1);
+        Some(Self {
+            file: text[start..at].trim_start_matches('('),
+            line: rest[..close].parse().ok()?,
+            start,
+            end: at + " (line ".len() + close + 1,
+        })
+    }
+
+    fn with_colons(text: &'a str) -> Option<Self> {
+        let word = text.split(' ').rfind(|word| word.contains(".txt:"))?;
+        let (file, rest) = word.split_once(".txt:")?;
+        let line = rest.split(':').next()?.parse().ok()?;
+        let start = text.find(word)?;
+        Some(Self {
+            file: &word[..file.len() + ".txt".len()],
+            line,
+            start,
+            end: start + word.len(),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

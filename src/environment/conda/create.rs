@@ -177,7 +177,7 @@ fn not_created(error: ProcessError, origins: &Origins, output: &[String], name: 
     let message = format!("cannot create the conda environment '{name}'");
     let hint = match &error {
         ProcessError::Failed { .. } if culprit::has_no_network(output) => {
-            "check the network, and the channels in conda.yaml and .condarc".to_owned()
+            "check the network, and the channels in the environment file and .condarc".to_owned()
         }
         ProcessError::Failed { .. } => String::new(),
         error => error.hint().unwrap_or_default(),
