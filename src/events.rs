@@ -1,5 +1,7 @@
 //! How the lower modules report to the user without knowing how the reports are shown.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 /// Receives messages and transfer progress; the command line shows them on standard error.
@@ -26,6 +28,42 @@ pub trait Progress: Send + Sync {
 
     /// The progress of a transfer. Called often; the receiver decides how much to show.
     fn transfer(&self, transfer: Transfer<'_>);
+
+    /// How the build of an environment or an image is shown.
+    fn build_display(&self) -> BuildDisplay {
+        BuildDisplay::Lines
+    }
+
+    /// How far a build has come. Called often, and only if it is displayed [live](BuildDisplay::Live).
+    fn build(&self, _build: Build<'_>) {}
+}
+
+/// How the build of an environment or an image is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuildDisplay {
+    /// One line on a terminal, redrawn in place.
+    Live,
+    /// Every line that the programs write.
+    Lines,
+    /// Only the output of a program that fails.
+    Hidden,
+}
+
+/// One state of a build.
+#[derive(Debug, Clone, Copy)]
+pub struct Build<'a> {
+    /// What is built: `Building environment mlflow-9d31`.
+    pub what: &'a str,
+    /// What happens now: `downloading numpy`. Empty at the beginning.
+    pub step: &'a str,
+    /// How many parts are done.
+    pub done: u64,
+    /// How many parts there will be, if known.
+    pub total: Option<u64>,
+    /// What a part is: `package`.
+    pub unit: &'a str,
+    /// How long the build has taken so far.
+    pub elapsed: Duration,
 }
 
 /// What programs wait for. With `--log-format json` these are fields beside the line's text, and `event` names the
@@ -155,4 +193,8 @@ impl Progress for Silent {
     fn warning(&self, _line: &str) {}
     fn output(&self, _bytes: &[u8]) {}
     fn transfer(&self, _transfer: Transfer<'_>) {}
+
+    fn build_display(&self) -> BuildDisplay {
+        BuildDisplay::Hidden
+    }
 }

@@ -69,7 +69,7 @@ mod yaml;
 pub use backend::BackendConfig;
 pub use entities::{ExperimentId, RunData, RunId, RunInfo, RunStatus, UnixMillis};
 pub use environment::EnvManager;
-pub use events::{Event, Progress, Transfer, TransferUnit};
+pub use events::{Build, BuildDisplay, Event, Progress, Transfer, TransferUnit};
 pub use process::{ProgramExit, Signals, TerminationSignal, own_all_children};
 pub use runner::{ImageChoice, Launched, RunEnding, RunError, RunRequest, SubmittedRun, run, run_with};
 pub use tracking::{ExperimentSelector, RunEnd};

@@ -314,6 +314,10 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) no_conda: bool,
 
+    /// Install the packages of a requirements.txt or pyproject.toml (if the project has no environment file)
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
+    pub(crate) requirements: Option<std::path::PathBuf>,
+
     /// The directory for data that `path` parameters download [env: MLFLOW_TMP_DIR]
     #[arg(long, value_name = "DIR", allow_hyphen_values = true)]
     pub(crate) storage_dir: Option<String>,

@@ -71,6 +71,7 @@ fn json_text(environments: &[CachedEnvironment]) -> String {
                 "last_used": environment.last_used.0,
                 "project": environment.project,
                 "state": environment.state.as_str(),
+                "log": environment.log.as_ref().map(|log| log.to_string_lossy()),
             })
         })
         .collect();

@@ -1,6 +1,7 @@
 //! The command line: the only part that reads arguments, writes to the terminal and makes exit codes.
 
 mod args;
+mod build_line;
 mod completions;
 mod control;
 mod dry_run;

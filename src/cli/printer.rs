@@ -9,13 +9,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use crate::cli::args::LogFormat;
+use crate::cli::build_line::BuildLine;
 use crate::cli::escape;
 use crate::cli::report::Failure;
 use crate::cli::terminal::{Stream, style};
 use crate::cli::text_table::{fitting, labelled};
 use crate::cli::transfer_bar::{self, TransferBar};
 use crate::entities::{RunId, RunStatus};
-use crate::events::{Event, Progress, Transfer};
+use crate::events::{Build, BuildDisplay, Event, Progress, Transfer};
 use crate::runner::in_background;
 
 /// How the lines of a run begin that scripts look for. They are never wrapped.
@@ -66,6 +67,7 @@ pub(crate) struct Printer {
     transfer: Mutex<Option<TransferBar>>,
     /// The run whose lines are labelled.
     label: OnceLock<RunId>,
+    build: Mutex<Option<BuildLine>>,
 }
 
 impl Printer {
@@ -78,6 +80,7 @@ impl Printer {
             draws_progress,
             transfer: Mutex::new(None),
             label: OnceLock::new(),
+            build: Mutex::new(None),
         }
     }
 
@@ -196,6 +199,13 @@ impl Printer {
         if let Some(transfer) = self.transfer().take() {
             transfer.clear();
         }
+        if let Some(build) = self.build_line().take() {
+            build.clear();
+        }
+    }
+
+    fn build_line(&self) -> MutexGuard<'_, Option<BuildLine>> {
+        self.build.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn transfer(&self) -> MutexGuard<'_, Option<TransferBar>> {
@@ -241,6 +251,20 @@ impl Progress for Printer {
             _ => shown.insert(TransferBar::new(transfer.what)),
         };
         shown.update(transfer);
+    }
+
+    fn build_display(&self) -> BuildDisplay {
+        match self.verbosity {
+            Verbosity::Quiet => BuildDisplay::Hidden,
+            Verbosity::Normal if self.draws_progress => BuildDisplay::Live,
+            Verbosity::Normal | Verbosity::Verbose => BuildDisplay::Lines,
+        }
+    }
+
+    fn build(&self, build: Build<'_>) {
+        self.build_line()
+            .get_or_insert_with(BuildLine::default)
+            .update(build);
     }
 }
 

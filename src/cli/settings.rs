@@ -15,7 +15,7 @@ use crate::cli::params_file::{self, ParameterOrigin};
 use crate::cli::report::Failure;
 use crate::entities::{RunId, tag};
 use crate::env_vars;
-use crate::environment::EnvManager;
+use crate::environment::{self, EnvManager};
 use crate::process::ProcessIdentity;
 use crate::project::{NameProblem, SourceFile, without_blanks};
 use crate::runner::{ImageChoice, RunError, RunRequest, select_experiment};
@@ -74,6 +74,7 @@ impl RunSettings {
             log_output: arguments.log_output,
             start_timeout: arguments.start_timeout,
             env_manager: env_manager(arguments.env_manager, arguments.no_conda)?,
+            requirements: arguments.requirements,
             storage_dir: storage_dir.map(PathBuf::from),
             run_id: arguments.run_id.filter(|id| !id.is_empty()).map(RunId::new),
             reuse: arguments.reuse,
@@ -86,6 +87,7 @@ impl RunSettings {
             backend: arguments.backend,
             ..RunRequest::new(arguments.uri)
         };
+        check_requirements(&request)?;
         let settings = Self {
             dry_run: arguments.dry_run,
             json: arguments.json,
@@ -269,4 +271,14 @@ fn env_manager(name: Option<EnvManagerName>, no_conda: bool) -> Result<Option<En
             EnvManagerName::Conda => EnvManager::Conda,
         })),
     }
+}
+
+/// Refuses `--requirements` if another option makes it useless.
+fn check_requirements(request: &RunRequest) -> Result<(), Failure> {
+    if request.requirements.is_none() {
+        return Ok(());
+    }
+    let remote = Some(request.backend.as_str()).filter(|name| !backend::runs_here(name));
+    environment::check_requirements(request.env_manager, remote)
+        .map_err(|error| Failure::from(error).into_usage())
 }

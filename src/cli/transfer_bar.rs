@@ -32,13 +32,22 @@ pub(super) fn can_be_drawn() -> bool {
     terminal.is_term() && !is_dumb && terminal.size().1 >= NARROWEST
 }
 
+/// A bar on standard error. It goes with its value.
+pub(super) fn bar() -> ProgressBar {
+    let target = ProgressDrawTarget::term_like_with_hz(Box::new(Screen(Term::buffered_stderr())), REDRAWS);
+    ProgressBar::with_draw_target(None, target).with_finish(ProgressFinish::AndClear)
+}
+
+/// The columns that a bar may use.
+pub(super) fn width() -> usize {
+    usize::from(shown_width(Term::stderr().size().1))
+}
+
 impl TransferBar {
     pub(super) fn new(what: &str) -> Self {
-        let target =
-            ProgressDrawTarget::term_like_with_hz(Box::new(Screen(Term::buffered_stderr())), REDRAWS);
         Self {
             what: what.to_owned(),
-            bar: ProgressBar::with_draw_target(None, target).with_finish(ProgressFinish::AndClear),
+            bar: bar(),
             has_total: None,
         }
     }

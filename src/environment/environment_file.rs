@@ -10,10 +10,29 @@ use std::sync::Arc;
 use encoding_rs::{Encoding, UTF_8};
 
 use super::EnvironmentError;
-use crate::project::SourceFile;
+use crate::process::ProcessError;
+use crate::project::{Location, SourceFile};
+use crate::redact::without_credentials;
 use crate::yaml::{self, Node, Position};
 
 const BEGINNING: Position = Position { line: 1, column: 1 };
+
+/// A line as in a requirements file, and where a file has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RequirementLine {
+    pub(super) text: String,
+    pub(super) place: Location,
+}
+
+impl RequirementLine {
+    /// The error of a program that could not install it.
+    pub(super) fn not_installed(&self, cause: ProcessError) -> EnvironmentError {
+        let words = self.text.split_whitespace();
+        let words: Vec<String> = words.map(without_credentials).collect();
+        let problem = format!("cannot install '{}'", words.join(" "));
+        EnvironmentError::at(self.place.clone(), &problem, "").caused_by(cause)
+    }
+}
 
 /// A file of YAML that describes an environment.
 #[derive(Debug)]
@@ -44,6 +63,14 @@ impl EnvironmentFile {
         })
     }
 
+    /// A line for pip that stands at this position.
+    pub(super) fn requirement(&self, position: Position, text: impl Into<String>) -> RequirementLine {
+        RequirementLine {
+            text: text.into(),
+            place: self.source.at(position),
+        }
+    }
+
     pub(super) fn problem(
         &self,
         position: Position,
@@ -61,7 +88,7 @@ impl EnvironmentFile {
     }
 }
 
-/// What a file is by its name, where that is no environment file.
+/// What a file is by its name, if that is not an environment file's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OtherFile {
     /// Lines for pip.
@@ -109,7 +136,7 @@ impl OtherFile {
 impl fmt::Display for OtherFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Requirements => "a requirements file of pip",
+            Self::Requirements => "a requirements file",
             Self::Pyproject => "a TOML file",
             Self::Lock => "a lock file",
             Self::Script => "a script",

@@ -13,16 +13,16 @@ use crate::temporary;
 pub enum EnvironmentError {
     #[error(transparent)]
     Docker(#[from] DockerError),
-    /// A program that makes the environment failed.
+    /// A program that builds the environment failed.
     #[error(transparent)]
     Process(#[from] ProcessError),
-    /// An environment that shall be removed is needed.
-    #[error("the environment {name} is not removed: {by}")]
+    /// An environment that is to be removed is needed.
+    #[error("cannot remove environment {name}: {by}")]
     InUse { name: String, by: String },
     #[error("{message}")]
     Other {
         message: String,
-        /// An empty one is none.
+        /// May be empty.
         hint: String,
         location: Option<Location>,
         source: Option<Box<dyn Error + Send + Sync>>,
@@ -30,7 +30,7 @@ pub enum EnvironmentError {
 }
 
 impl EnvironmentError {
-    /// An error with what the person can do about it; an empty hint is none.
+    /// An error with its hint, which may be empty.
     pub(super) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Other {
             message: message.into(),
@@ -38,6 +38,17 @@ impl EnvironmentError {
             location: None,
             source: None,
         }
+    }
+
+    /// The same error with one more thing that the person can do.
+    pub(super) fn with_hint(mut self, more: &str) -> Self {
+        if let Self::Other { hint, .. } = &mut self {
+            if !hint.is_empty() {
+                hint.push_str("; ");
+            }
+            hint.push_str(more);
+        }
+        self
     }
 
     pub(super) fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -56,28 +67,25 @@ impl EnvironmentError {
         error
     }
 
-    /// For `map_err` on what the system answers about a file of the cache, or an environment.
+    /// For `map_err` on an I/O error about a file of the cache or of an environment.
     pub(super) fn cache(action: &str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let message = format!("cannot {action} '{}'", path.into().display());
         let hint =
-            "check the permissions and the free space there, or set MLFLOW_ENV_ROOT to another directory";
+            "check the permissions and the free disk space, or set MLFLOW_ENV_ROOT to another directory";
         move |source| Self::new(message, hint).caused_by(source)
     }
 
-    /// For `map_err` on what the system answers about the temporary files of a build.
+    /// For `map_err` on an I/O error about the temporary files of a build.
     pub(super) fn temporary(source: io::Error) -> Self {
         let parent = temporary::parent();
         Self::new(
-            format!(
-                "cannot make a directory for temporary files in '{}'",
-                parent.display()
-            ),
+            format!("cannot create a temporary directory in '{}'", parent.display()),
             "set TMPDIR to a directory that you can write to",
         )
         .caused_by(source)
     }
 
-    /// The place in a file of the project's that the error is about.
+    /// The place in a project's file that the error is about.
     pub fn location(&self) -> Option<&Location> {
         match self {
             Self::Other { location, .. } => location.as_ref(),
@@ -90,7 +98,9 @@ impl EnvironmentError {
         match self {
             Self::Docker(error) => error.hint(),
             Self::Process(error) => error.hint(),
-            Self::InUse { .. } => Some("wait for the end of the run, or end it".to_owned()),
+            Self::InUse { .. } => {
+                Some("wait until the run has finished, or stop it with `mlrun cancel`".to_owned())
+            }
             Self::Other { hint, .. } => Some(hint.clone()).filter(|hint| !hint.is_empty()),
         }
     }

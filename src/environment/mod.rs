@@ -1,12 +1,17 @@
-//! Environments: what has to be there before an entry point's command can run.
+//! Environments: what has to exist before an entry point's command can run.
 
+mod build_output;
 mod cache;
+mod choice;
 mod conda;
+mod culprit;
 mod docker;
 mod environment_file;
 mod error;
 mod manager;
 mod python;
+mod steps;
+mod tool_line;
 
 use std::fmt;
 use std::path::Path;
@@ -17,8 +22,9 @@ use self::cache::Builder;
 use self::conda::{CondaPlan, DerivedPythonEnv};
 use self::docker::DockerPlan;
 use self::environment_file::OtherFile;
-use self::python::{PythonEnv, PythonPlan};
+use self::python::{PythonEnv, PythonPlan, RequirementsFile};
 pub(crate) use cache::{CachedEnvironment, CachedState, Usage};
+pub(crate) use choice::{EnvironmentRequest, check_requirements};
 
 pub(crate) use docker::{CODE_DIRECTORY, Container, ContainerRequest, Engine, is_repository, must_be_hidden};
 pub(crate) use docker::{image_name, mount_arguments};
@@ -29,28 +35,15 @@ use crate::entities::tag;
 use crate::events::Progress;
 use crate::project::ProjectEnvironment;
 
-/// What decides about a run's environment.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct EnvironmentRequest<'a> {
-    pub environment: &'a ProjectEnvironment,
-    pub manager: Option<EnvManager>,
-    /// The project's directory, which paths in environment files refer to.
-    pub directory: &'a Path,
-    /// The project's name, for other people who wait for its build.
-    pub project: &'a str,
-    /// What else decides where the project asks for a container.
-    pub container: ContainerRequest<'a>,
-}
-
 /// The environment that a run gets. Nothing has been done for it yet.
 #[derive(Debug, Clone)]
 pub(crate) struct EnvironmentPlan {
     pub manager: EnvManager,
     environment: PlannedEnvironment,
     is_there: bool,
-    /// Why it is this manager, where neither the user nor the project says so.
-    reason: Option<&'static str>,
-    /// What its environment lacks of what the project's file asks for.
+    /// Why it is this environment, if neither the user nor the project says so.
+    reason: Option<String>,
+    /// What the project's file asks for and the environment will not have.
     warnings: Vec<String>,
     project: String,
 }
@@ -64,7 +57,7 @@ enum PlannedEnvironment {
 
 /// Decides which environment a run gets, without changing anything.
 pub(crate) async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, EnvironmentError> {
-    let (manager, reason) = choose_manager(&request)?;
+    let (manager, reason) = choice::choose(&request)?;
     let mut warnings = Vec::new();
     let environment = match (manager, request.environment) {
         (_, ProjectEnvironment::Docker(docker)) => {
@@ -83,13 +76,16 @@ pub(crate) async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentP
                 // Only Python is asked for.
                 _ => PythonEnv::default(),
             };
-            let plan = PythonPlan::new(python_env, manager, request.directory).await?;
+            let listed = request
+                .requirements
+                .map(|file| RequirementsFile::read(file, request.current_directory));
+            let plan = PythonPlan::new(python_env, listed.transpose()?, manager, request.directory).await?;
             PlannedEnvironment::Cached(Arc::new(plan))
         }
         (EnvManager::Conda, ProjectEnvironment::Conda { file }) => {
             if OtherFile::of(file) == Some(OtherFile::Requirements) {
                 warnings.push(format!(
-                    "conda installs the lines of {} as its own packages; for pip, name the file in a python_env.yaml",
+                    "conda installs the lines of {} as conda packages; to use pip, name the file in a python_env.yaml",
                     file.display()
                 ));
             }
@@ -112,56 +108,6 @@ pub(crate) async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentP
     })
 }
 
-/// What makes the environment, and why, where neither the user nor the project says so.
-fn choose_manager(
-    request: &EnvironmentRequest<'_>,
-) -> Result<(EnvManager, Option<&'static str>), EnvironmentError> {
-    let manager = match (request.environment, request.manager) {
-        // The container is the environment, whatever manager is named.
-        (ProjectEnvironment::Docker(_), _) => EnvManager::Local,
-        (ProjectEnvironment::Python { file: Some(_) }, Some(EnvManager::Conda)) => {
-            return Err(EnvironmentError::new(
-                "a python_env project cannot be run with the env manager 'conda'",
-                "pass --env-manager virtualenv, uv or local",
-            ));
-        }
-        (_, Some(manager)) => manager,
-        (ProjectEnvironment::Conda { .. }, None) => EnvManager::Conda,
-        (ProjectEnvironment::Python { file: Some(_) }, None) => EnvManager::Virtualenv,
-        (ProjectEnvironment::Python { file: None }, None) => {
-            let (manager, reason) = without_file(request.directory);
-            return Ok((manager, Some(reason)));
-        }
-    };
-    Ok((manager, None))
-}
-
-fn without_file(directory: &Path) -> (EnvManager, &'static str) {
-    if python::is_locked(directory) && python::uv_is_installed() {
-        (
-            EnvManager::Uv,
-            "the project has no environment file, but a lock file of uv: uv makes its environment",
-        )
-    } else if conda::is_installed() {
-        (
-            EnvManager::Conda,
-            "the project has no environment file: its environment has only Python; conda makes it",
-        )
-    } else if python::uv_is_installed() {
-        (
-            EnvManager::Uv,
-            "the project has no environment file: its environment has only Python; uv makes it, since conda is not \
-             installed",
-        )
-    } else {
-        (
-            EnvManager::Virtualenv,
-            "the project has no environment file: its environment has only Python; Python's own venv makes it, since \
-             neither conda nor uv is installed",
-        )
-    }
-}
-
 impl EnvironmentPlan {
     /// The value of the run's tag `mlflow.project.env`; the environment that is there has none.
     pub(crate) fn project_env_tag(&self) -> Option<&'static str> {
@@ -171,7 +117,7 @@ impl EnvironmentPlan {
         }
     }
 
-    /// The container as it will be, where the run gets one. Its image has its name for an id.
+    /// The container as it will be, if the run gets one. Its image has its name for an id.
     pub(crate) fn container(&self) -> Option<Container> {
         match &self.environment {
             PlannedEnvironment::Docker(plan) => Some(plan.preview()),
@@ -193,14 +139,14 @@ impl EnvironmentPlan {
     }
 
     /// The environment's name, as `mlrun env list` shows it, or the name of the image that it is made of.
-    /// None where nothing is made.
+    /// None if nothing is built.
     pub(crate) fn name(&self) -> Option<String> {
         self.container()
             .map(|container| container.image.uri)
             .or_else(|| Some(self.entry()?.name.clone()))
     }
 
-    /// The environment's directory, where it has one on this machine.
+    /// The environment's directory, if it has one on this machine.
     pub(crate) fn environment_directory(&self) -> Option<&Path> {
         Some(&self.entry()?.directory)
     }
@@ -221,7 +167,7 @@ impl fmt::Display for EnvironmentPlan {
         self.manager.fmt(f)?;
         if let Some(entry) = self.entry() {
             let state = if self.is_there {
-                "there already"
+                "already built"
             } else {
                 "to be built"
             };
@@ -237,8 +183,8 @@ impl fmt::Display for EnvironmentPlan {
     }
 }
 
-/// Makes sure that the environment is there, and tells how it is entered. Its build is shared with
-/// all other runs that need it at the same time. When the future is dropped a build is given up.
+/// Builds the environment if it does not exist, and says how it is entered. The build is shared with all other
+/// runs that need it at the same time. If the future is dropped, the build stops.
 pub(crate) async fn prepare(
     plan: &EnvironmentPlan,
     progress: &dyn Progress,
@@ -311,13 +257,13 @@ pub(crate) async fn python_on_path() -> Result<Option<String>, EnvironmentError>
     Ok(known.map(|_| version))
 }
 
-/// All environments that the cache holds, whoever made them.
+/// All environments in the cache, including those of `mlflow run`.
 pub(crate) async fn list() -> Result<Vec<CachedEnvironment>, EnvironmentError> {
     cache::describe_all(cache::entries(conda::environments())?).await
 }
 
-/// Removes the environments that no run has used for so long and that none uses now, and what
-/// interrupted builds have left. Gives those that are gone, or with `dry_run` those that would be.
+/// Removes the environments that no run has used for so long and that none uses now, and the remains of
+/// interrupted builds. Returns the removed ones, or with `dry_run` those that would be removed.
 pub(crate) async fn prune(
     unused_for: Duration,
     dry_run: bool,
@@ -327,7 +273,7 @@ pub(crate) async fn prune(
     cache::prune(entries, unused_for, dry_run, progress).await
 }
 
-/// Removes the environment of this name, or the one whose name begins so. Gives its whole name.
+/// Removes the environment with this name, or with a name that begins so. Returns its whole name.
 ///
 /// # Errors
 /// There is none, several have such a name, or it is in use.
@@ -340,8 +286,8 @@ pub(crate) async fn remove(name: &str, progress: &dyn Progress) -> Result<String
     }
     match found.as_slice() {
         [] => Err(EnvironmentError::new(
-            format!("there is no environment '{name}'"),
-            "`mlrun env list` shows their names",
+            format!("environment '{name}' not found"),
+            "list the names with `mlrun env list`",
         )),
         [entry] => {
             cache::remove(entry, progress).await?;
@@ -350,8 +296,8 @@ pub(crate) async fn remove(name: &str, progress: &dyn Progress) -> Result<String
         several => {
             let names: Vec<&str> = several.iter().map(|entry| entry.name.as_str()).collect();
             Err(EnvironmentError::new(
-                format!("'{name}' may be any of {}", names.join(", ")),
-                "give more of the name",
+                format!("'{name}' is ambiguous: it may be {}", names.join(" or ")),
+                "type more of the name",
             ))
         }
     }

@@ -252,6 +252,9 @@ async fn plan_environment(
     work_dir: &WorkDir,
     backend: &dyn Backend,
 ) -> Result<EnvironmentPlan, RunError> {
+    if request.requirements.is_some() && !backend.runs_here() {
+        environment::check_requirements(None, Some(backend.name()))?;
+    }
     backend.check_environment(&project.environment)?;
     let none = ProjectEnvironment::Python { file: None };
     let (environment, manager) = if backend.hands_project_over() {
@@ -262,6 +265,8 @@ async fn plan_environment(
     let environment = environment::plan(EnvironmentRequest {
         environment,
         manager,
+        requirements: request.requirements.as_deref(),
+        current_directory: request.current_directory.as_deref().unwrap_or(Path::new(".")),
         directory: work_dir.path(),
         project: project.name.as_deref().unwrap_or("without a name"),
         container: ContainerRequest {

@@ -49,6 +49,9 @@ pub struct RunRequest {
     pub start_timeout: Option<Duration>,
     /// The environment manager; chosen by the project's files where it is `None`.
     pub env_manager: Option<EnvManager>,
+    /// A requirements file or `pyproject.toml` with the packages for a project that has no environment file.
+    /// A relative path, and relative paths in it, refer to the current directory.
+    pub requirements: Option<PathBuf>,
     /// The directory for data that parameters download.
     pub storage_dir: Option<PathBuf>,
     /// Use this existing run instead of a new one.
@@ -106,6 +109,7 @@ impl RunRequest {
             log_output: false,
             start_timeout: None,
             env_manager: None,
+            requirements: None,
             storage_dir: None,
             run_id: None,
             reuse: false,
@@ -153,6 +157,13 @@ impl RunRequest {
     #[must_use]
     pub fn env_manager(mut self, manager: EnvManager) -> Self {
         self.env_manager = Some(manager);
+        self
+    }
+
+    /// Names a file with the packages for a project that has no environment file.
+    #[must_use]
+    pub fn requirements(mut self, file: impl Into<PathBuf>) -> Self {
+        self.requirements = Some(file.into());
         self
     }
 

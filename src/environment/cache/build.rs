@@ -12,8 +12,10 @@ use super::entry::Entry;
 use super::usage::{self, Attempt, Usage};
 use crate::env_vars::{MLRUN_BUILDS, TMPDIR};
 use crate::environment::EnvironmentError;
+use crate::environment::build_output::{BuildOutput, What};
 use crate::events::Progress;
 use crate::process::{ProcessError, ProgramCall, processes_with_variable};
+use crate::quantity;
 use crate::temporary::TemporaryDirectory;
 
 /// The pauses between looks at another process's lock grow from the first to the second of these.
@@ -38,14 +40,14 @@ pub(in crate::environment) enum Condition {
 pub(in crate::environment) trait Builder: Debug + Send + Sync {
     fn entry(&self) -> &Entry;
 
-    /// Looks what is there, without changing anything. It is called before every run: a few looks at
+    /// Looks at what exists, without changing anything. It is called before every run: a few looks at
     /// files, and no program unless they leave it open.
     async fn condition(&self) -> Result<Condition, EnvironmentError>;
 
-    /// Removes all that is there of the environment. Nothing there is no error.
+    /// Removes everything of the environment. It is not an error if there is nothing.
     async fn remove(&self) -> Result<(), EnvironmentError>;
 
-    /// Makes the environment in a place where nothing is. What a failed build leaves behind is removed by
+    /// Builds the environment; its directory does not exist. What a failed build leaves behind is removed by
     /// [`build_once`]; a dropped one leaves it to the next run.
     async fn build(&self, calls: &BuildCalls<'_>) -> Result<(), EnvironmentError>;
 
@@ -58,14 +60,14 @@ pub(in crate::environment) trait Builder: Debug + Send + Sync {
     }
 }
 
-/// Makes sure that the environment is there and whole, and registers its use: finds it, waits until
-/// another process has built it, or builds it. What an interrupted build has left is removed first.
+/// Makes sure that the environment is complete, and registers its use: finds it, waits until another process
+/// has built it, or builds it. The remains of an interrupted build are removed first.
 ///
-/// `project` tells other people whose build or use it is. When the future is dropped the build is
-/// given up, and what it leaves stays marked as not whole.
+/// `project` tells other people whose build or use it is. If the future is dropped, the build stops, and what it
+/// leaves stays marked as incomplete.
 ///
 /// # Errors
-/// The build fails, or the cache cannot be written to. A failed build leaves nothing behind.
+/// The build fails, or the cache cannot be written to. A failed build leaves only its log behind.
 pub(in crate::environment) async fn build_once(
     builder: &dyn Builder,
     project: &str,
@@ -73,7 +75,7 @@ pub(in crate::environment) async fn build_once(
 ) -> Result<Usage, EnvironmentError> {
     let entry = builder.entry();
     let mut usage = usage::begin(entry, project);
-    let mut told = None;
+    let mut is_told = false;
     let mut pause = PAUSES.0;
     loop {
         if is_whole(builder).await? {
@@ -82,12 +84,12 @@ pub(in crate::environment) async fn build_once(
         }
         match usage::try_lock(entry, project, progress)? {
             Attempt::Held(owner) => {
-                if told.as_ref() != Some(&owner) {
+                if !is_told {
                     progress.info(&format!(
-                        "Waiting for {owner}, which builds the environment {}",
+                        "Waiting for another run to build environment {} ({owner})",
                         entry.name
                     ));
-                    told = Some(owner);
+                    is_told = true;
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSES.1);
@@ -101,7 +103,7 @@ pub(in crate::environment) async fn build_once(
                     return Ok(usage);
                 }
                 Built::LockLost => progress.warning(&format!(
-                    "another process took the build of the environment {} over",
+                    "another run took over the build of environment {}",
                     entry.name
                 )),
             },
@@ -140,10 +142,12 @@ async fn build_locked(
     entry.mark_unfinished()?;
     // Goes after the programs of a build that is dropped.
     let temporary = TemporaryDirectory::create("mlrun-").map_err(EnvironmentError::temporary)?;
+    let what = What::environment(entry.short_name(), &entry.directory);
+    let output = BuildOutput::begin(what, Some(entry.log_file()), progress);
     let calls = BuildCalls {
         entry,
         temporary: temporary.path(),
-        progress,
+        output: &output,
     };
     let built = async {
         if is_marked {
@@ -151,7 +155,7 @@ async fn build_locked(
         }
         if let Some(reason) = leftovers {
             progress.info(&format!(
-                "Removing what there is of the environment {} to build it anew: {reason}",
+                "Removing environment {} to build it again: {reason}",
                 entry.name
             ));
             builder.remove().await?;
@@ -162,6 +166,7 @@ async fn build_locked(
         biased;
         () = lock.lost() => return Ok(Built::LockLost),
         result = built => result,
+        never = output.redrawn() => match never {},
     };
     if !lock.is_held() {
         return Ok(Built::LockLost);
@@ -170,6 +175,7 @@ async fn build_locked(
         Ok(()) => {
             entry.note_build(project);
             entry.clear_mark()?;
+            output.finish();
             Ok(Built::Whole)
         }
         Err(error) => {
@@ -177,7 +183,7 @@ async fn build_locked(
             if builder.remove().await.is_ok() {
                 entry.clear_mark()?;
             }
-            Err(error)
+            Err(output.explained(error))
         }
     }
 }
@@ -189,16 +195,25 @@ pub(in crate::environment) struct BuildCalls<'a> {
     /// The directory for temporary files, which goes with the build: programs that are killed leave
     /// theirs behind.
     pub(in crate::environment) temporary: &'a Path,
-    pub(in crate::environment) progress: &'a dyn Progress,
+    pub(in crate::environment) output: &'a BuildOutput<'a>,
 }
 
 impl BuildCalls<'_> {
-    /// Runs a program with the mark of one that builds this environment, and shows what it writes.
+    /// Runs a program with the mark of one that builds this environment.
     pub(in crate::environment) async fn run(&self, call: ProgramCall) -> Result<(), ProcessError> {
-        call.variable(MLRUN_BUILDS, &self.entry.directory)
-            .variable(TMPDIR, self.temporary)
-            .stream(&mut |line| self.progress.program_line(line))
-            .await
+        self.run_renamed(call, &str::to_owned).await
+    }
+
+    /// As [`run`](Self::run), with changes to the lines that the program writes.
+    pub(in crate::environment) async fn run_renamed(
+        &self,
+        call: ProgramCall,
+        renamed: &(dyn Fn(&str) -> String + Sync),
+    ) -> Result<(), ProcessError> {
+        let call = call
+            .variable(MLRUN_BUILDS, &self.entry.directory)
+            .variable(TMPDIR, self.temporary);
+        self.output.run(&call, renamed).await
     }
 }
 
@@ -215,11 +230,8 @@ async fn end_orphans(entry: &Entry, progress: &dyn Progress) {
         }
         if !is_told {
             progress.info(&format!(
-                "Ending {} of the interrupted build",
-                match orphans.len() {
-                    1 => "a program".to_owned(),
-                    count => format!("{count} programs"),
-                }
+                "Stopping {} of the interrupted build",
+                quantity::counted(orphans.len() as u64, "program")
             ));
             is_told = true;
         }

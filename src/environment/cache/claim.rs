@@ -88,7 +88,7 @@ impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "process {} on '{}' (project '{}')",
+            "pid {} on '{}', project '{}'",
             self.pid, self.host, self.project
         )
     }
@@ -214,7 +214,7 @@ pub(super) fn standing(path: &Path) -> io::Result<Standing> {
 /// Takes away an abandoned claim, and no other. Whether this process has done it.
 ///
 /// Between the look at a claim and its removal another process may have removed it too and made its
-/// own. So the file is first given a name that nobody else uses, and given back where it is not the
+/// own. So the file is first given a name that nobody else uses, and given back if it is not the
 /// one that was meant. Should a third process have made a claim in that moment, the owner of the one
 /// that was given back finds out by its heartbeat.
 pub(super) fn break_abandoned(path: &Path, abandoned: Option<&Owner>) -> io::Result<bool> {
@@ -226,14 +226,14 @@ pub(super) fn break_abandoned(path: &Path, abandoned: Option<&Owner>) -> io::Res
     }
     let is_meant = owner_of(&aside)?.as_ref() == abandoned;
     if !is_meant {
-        // Fails where there is a new claim.
+        // Fails if there is a new claim.
         let _ = fs::hard_link(&aside, path);
     }
     fs::remove_file(&aside)?;
     Ok(is_meant)
 }
 
-/// The owner that a claim's file names; nothing where there is no file or no owner in it.
+/// The owner that a claim's file names; nothing if there is no file or no owner in it.
 fn owner_of(path: &Path) -> io::Result<Option<Owner>> {
     match fs::read(path) {
         Ok(text) => Ok(serde_json::from_slice(&text).ok()),
@@ -256,7 +256,7 @@ pub(super) fn touch(file: &Path) -> io::Result<()> {
     Ok(utimensat(CWD, file, &times, AtFlags::empty())?)
 }
 
-/// How long ago a file was last touched. Nothing where that cannot be told, since the directory may
+/// How long ago a file was last touched. Nothing if that cannot be told, since the directory may
 /// not be written to; then the machine's own clock has to do.
 fn age(file: &Path) -> io::Result<Duration> {
     // Opening makes network file systems ask the server.

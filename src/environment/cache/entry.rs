@@ -13,6 +13,8 @@ use crate::environment::error::EnvironmentError;
 use crate::environment::manager::EnvManager;
 
 const RECORDS: &str = ".mlrun";
+/// The length of a short name.
+const SHORT_NAME: usize = "mlflow-".len() + 4;
 
 /// What kind of environment it is. Names are unique within a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +26,14 @@ pub(super) enum EntryKind {
 
 impl EntryKind {
     pub(super) const ALL: [Self; 2] = [Self::Python, Self::Conda];
+
+    /// A manager that makes environments of this kind.
+    pub(super) fn manager(self) -> EnvManager {
+        match self {
+            Self::Conda => EnvManager::Conda,
+            Self::Python => EnvManager::Virtualenv,
+        }
+    }
 
     pub(super) fn records(self) -> Result<PathBuf, EnvironmentError> {
         Ok(own_directory()?.join(match self {
@@ -48,11 +58,11 @@ pub(in crate::environment) struct Entry {
 /// How an environment came to be. The time of its last use is that of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
-    /// What made it; nothing where it was not mlrun.
+    /// What built it; nothing if it was not mlrun.
     pub(super) manager: Option<String>,
     /// The directory that is the environment.
     pub(super) directory: PathBuf,
-    /// When it was complete, in milliseconds since 1970; nothing where it was not mlrun.
+    /// When it was complete, in milliseconds since 1970; nothing if mlrun did not build it.
     pub(super) created: Option<i64>,
     /// The project that it was made for, or first used by.
     pub(super) project: String,
@@ -113,6 +123,16 @@ impl Entry {
         if let Err(error) = write_json(&path, &record) {
             tracing::debug!(path = %path.display(), %error, "an environment's record cannot be written");
         }
+    }
+
+    /// The file with all output of the environment's last build. It stays when the build fails.
+    pub(in crate::environment) fn log_file(&self) -> PathBuf {
+        self.records.join("build.log")
+    }
+
+    /// The beginning of the name that a person sees and can type: `mlflow-9d31`.
+    pub(in crate::environment) fn short_name(&self) -> &str {
+        self.name.get(..SHORT_NAME).unwrap_or(&self.name)
     }
 
     /// The mark of an environment that is not whole.
@@ -195,7 +215,7 @@ pub(in crate::environment) fn root() -> Result<PathBuf, EnvironmentError> {
 
 fn no_root() -> EnvironmentError {
     EnvironmentError::new(
-        "there is no directory for environments: neither MLFLOW_ENV_ROOT nor HOME is set",
+        "no directory for environments: neither MLFLOW_ENV_ROOT nor HOME is set",
         "set MLFLOW_ENV_ROOT to a directory that you can write to",
     )
 }

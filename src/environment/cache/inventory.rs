@@ -17,8 +17,8 @@ use crate::temporary;
 
 /// How the names of MLflow's environments begin.
 const PREFIX: &str = "mlflow-";
-/// For whom the lock is held while an environment is removed.
-const REMOVAL: &str = "the removal of environments";
+/// Stands for a project while an environment is removed.
+const REMOVAL: &str = "mlrun env";
 
 /// An environment as the cache has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,15 +31,17 @@ pub(crate) struct CachedEnvironment {
     pub created: UnixMillis,
     /// When a run used it last, as far as mlrun knows: nobody notes the runs of `mlflow run`.
     pub last_used: UnixMillis,
-    /// The project that it was made for; nothing where `mlflow run` made it.
+    /// The project that it was built for; nothing if `mlflow run` built it.
     pub project: Option<String>,
     pub state: CachedState,
+    /// The output of its last build, if mlrun built it.
+    pub log: Option<PathBuf>,
 }
 
-/// What an environment is good for.
+/// Whether an environment can be used or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CachedState {
-    /// It is whole, and no run uses it.
+    /// It is complete, and no run uses it.
     Ready,
     /// Runs use it, or wait for it.
     InUse,
@@ -132,6 +134,7 @@ async fn describe(entry: &Entry) -> Result<CachedEnvironment, EnvironmentError> 
         last_used,
         project: Record::read(&entry.records).map(|record| record.project),
         state: state(entry)?,
+        log: Some(entry.log_file()).filter(|log| log.is_file()),
     })
 }
 
@@ -235,7 +238,7 @@ pub(in crate::environment) async fn prune(
                 // A run came in between.
                 Err(EnvironmentError::InUse { .. }) => continue,
                 Err(error) => {
-                    progress.warning(&format!("{} cannot be removed: {error}", entry.name));
+                    progress.warning(&format!("cannot remove {}: {error}", entry.name));
                     continue;
                 }
                 Ok(()) => {}
@@ -243,7 +246,29 @@ pub(in crate::environment) async fn prune(
         }
         pruned.push(environment);
     }
+    if !dry_run {
+        remove_logs_of_failed_builds(unused_for)?;
+    }
     Ok(pruned)
+}
+
+/// Removes the logs of builds that failed so long ago: there is no environment that they would go with.
+fn remove_logs_of_failed_builds(unused_for: Duration) -> Result<(), EnvironmentError> {
+    for kind in EntryKind::ALL {
+        let records = kind.records()?;
+        for name in names_in(&records)? {
+            let entry = Entry::new(kind.manager(), &name, records.join(&name))?;
+            let log = entry.log_file();
+            let age = modified(&log).map(|time| UnixMillis::now().0 - time.0);
+            let is_old = age.is_some_and(|age| u128::try_from(age).unwrap_or(0) >= unused_for.as_millis());
+            if is_old && !entry.record_file().exists() && !entry.is_unfinished()? {
+                let _ = fs::remove_file(log);
+                usage::forget(&entry);
+                let _ = fs::remove_dir(&entry.records);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Removes an environment, unless it is in use or being built.
@@ -256,7 +281,11 @@ pub(in crate::environment) async fn remove(
         by,
     };
     let lock = match usage::try_lock(entry, REMOVAL, progress)? {
-        Attempt::Held(owner) => return Err(in_use(format!("{owner} is building or removing it"))),
+        Attempt::Held(owner) => {
+            return Err(in_use(format!(
+                "another process is building or removing it ({owner})"
+            )));
+        }
         Attempt::Taken(lock) => lock,
     };
     let was_marked = entry.is_unfinished()?;
@@ -267,11 +296,12 @@ pub(in crate::environment) async fn remove(
         if !was_marked {
             entry.clear_mark()?;
         }
-        let users: Vec<String> = users.iter().map(ToString::to_string).collect();
-        return Err(in_use(format!("used by {}", users.join(", "))));
+        let users: Vec<String> = users.iter().map(|user| format!("({user})")).collect();
+        return Err(in_use(format!("it is used by a run {}", users.join(", "))));
     }
     remove_directory(&entry.directory).await?;
     let _ = fs::remove_file(entry.record_file());
+    let _ = fs::remove_file(entry.log_file());
     entry.clear_mark()?;
     usage::forget(entry);
     drop(lock);

@@ -1,13 +1,12 @@
-//! The cache of environments: each is built once, by one process, and never taken for whole before
-//! it is.
+//! The cache of environments: each is built once, by one process, and never used before it is complete.
 //!
-//! The environments stand where MLflow has them, so that each of the two programs uses what the other
-//! has built. What mlrun knows about one is kept beside it, in a directory of its own
-//! (below `.mlrun` in the root of all environments):
+//! The environments are in MLflow's own directories, so that each of the two programs uses what the other has
+//! built. What mlrun knows about one is kept beside it, below `.mlrun` in the root of all environments:
 //!
 //! | file | meaning |
 //! | --- | --- |
-//! | `building` | The environment is not whole: its build or its removal has begun and has not ended. Written to the disk before either begins. An environment without this mark is whole, whoever made it |
+//! | `building` | The environment is incomplete: its build or its removal has begun and has not ended. Written to the disk before either begins. An environment without this mark is complete, whoever built it |
+//! | `build.log` | All output of the last build |
 //! | `lock` | The process that builds or removes the environment at this moment |
 //! | `users/…` | One file for each run that uses the environment |
 //! | `record.json` | When, how and for which project it was made; its time of modification is that of the last use |
@@ -15,7 +14,7 @@
 //! `lock` and `users/…` are claims of a process: they name it, and it touches them every few seconds.
 //! There is no `flock`, which some network file systems accept without doing anything.
 //!
-//! A run first registers its use, then looks whether the environment is whole; a removal first sets
+//! A run first registers its use, then looks whether the environment is complete; a removal first sets
 //! the mark, then looks for uses. So one of the two always sees the other.
 //!
 //! A kind of environment is a [`Builder`]; [`build_once`] does the rest.

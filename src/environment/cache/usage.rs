@@ -35,7 +35,7 @@ pub(super) fn try_lock(
                     let owner =
                         owner.map_or_else(|| "an unknown process".to_owned(), |owner| owner.to_string());
                     progress.warning(&format!(
-                        "the lock of the environment {} was left behind by {owner}; it is broken",
+                        "removed the stale lock of environment {} ({owner})",
                         entry.name
                     ));
                 }

@@ -12,9 +12,11 @@ use serde::Deserialize;
 
 use super::CondaPlan;
 use super::directories::CondaEnvironment;
+use super::file::CondaFile;
 use crate::env_vars::{MAMBA_ALWAYS_YES, MLFLOW_CONDA_CREATE_ENV_CMD};
 use crate::environment::EnvironmentError;
 use crate::environment::cache::{self, BuildCalls, Builder, Condition, Entry};
+use crate::environment::culprit::{self, Origins};
 use crate::process::{ProcessError, ProgramCall};
 
 /// What `conda env list --json` writes.
@@ -60,16 +62,13 @@ impl Builder for CondaPlan {
         let name = &self.entry.name;
         // Scripts look for this line; it is MLflow's own.
         calls
-            .progress
+            .output
             .info(&format!("=== Creating conda environment {name} ==="));
-        calls.run(self.create_call()).await.map_err(|error| {
-            let hint = match &error {
-                ProcessError::Failed { .. } => None,
-                error => error.hint(),
-            };
-            let message = format!("cannot create the conda environment '{name}'");
-            EnvironmentError::new(message, hint.unwrap_or_default()).caused_by(error)
-        })?;
+        calls.output.step("reading the channels", "");
+        let origins = self.origins();
+        let renamed = |line: &str| origins.renamed(line);
+        let created = calls.run_renamed(self.create_call(), &renamed).await;
+        created.map_err(|error| not_created(error, &origins, &calls.output.story(), name))?;
         self.existing().await?;
         Ok(())
     }
@@ -84,8 +83,7 @@ impl Builder for CondaPlan {
 }
 
 impl CondaPlan {
-    /// The environment, if it is there. Asks conda where it cannot be seen, once: that takes half a
-    /// second.
+    /// The environment, if it exists. Asks conda if it cannot be seen, once: that takes half a second.
     async fn find(&self) -> Result<Option<CondaEnvironment>, EnvironmentError> {
         if let Some(found) = self.directories().find(&self.entry.name) {
             return Ok(Some(found));
@@ -104,11 +102,11 @@ impl CondaPlan {
             let program = self.installation.create_program.display();
             EnvironmentError::new(
                 format!(
-                    "`{program}` created the environment '{}', but conda does not find it",
+                    "`{program}` created the environment '{}', but conda cannot find it",
                     self.entry.name
                 ),
                 format!(
-                    "let both use the same directory for environments (CONDA_ENVS_DIRS, MAMBA_ROOT_PREFIX), or unset {MLFLOW_CONDA_CREATE_ENV_CMD}"
+                    "set CONDA_ENVS_DIRS or MAMBA_ROOT_PREFIX so that both use the same directory, or unset {MLFLOW_CONDA_CREATE_ENV_CMD}"
                 ),
             )
         })
@@ -121,7 +119,7 @@ impl CondaPlan {
             .capture()
             .await
             .map_err(|error| {
-                let message = "cannot tell which conda environments there are";
+                let message = "cannot list the conda environments";
                 EnvironmentError::new(message, error.hint().unwrap_or_default()).caused_by(error)
             })?;
         // What is no such list, from a conda of another kind, is no environment of this name.
@@ -136,10 +134,20 @@ impl CondaPlan {
         }))
     }
 
+    fn origins(&self) -> Origins {
+        let contents = self.file.as_deref().map(CondaFile::read);
+        contents
+            .and_then(Result::ok)
+            .map_or_else(Origins::default, |file| file.origins())
+    }
+
     fn create_call(&self) -> ProgramCall {
         // Nobody can answer: there is no standard input. conda itself only asks about environments
         // that exist already, micromamba about every one.
-        let call = ProgramCall::new(&self.installation.create_program).variable(MAMBA_ALWAYS_YES, "true");
+        let call = ProgramCall::new(&self.installation.create_program)
+            .variable(MAMBA_ALWAYS_YES, "true")
+            .variable("MAMBA_NO_PROGRESS_BARS", "true")
+            .variable("PIP_PROGRESS_BAR", "off");
         match &self.file {
             Some(file) if self.installation.creates_by_mamba() => call
                 .arguments(["create", "--yes", "-n", &self.entry.name, "--file"])
@@ -161,6 +169,22 @@ impl CondaPlan {
     }
 }
 
+/// The error of a program that could not create the environment.
+fn not_created(error: ProcessError, origins: &Origins, output: &[String], name: &str) -> EnvironmentError {
+    if let Some(line) = origins.culprit(output) {
+        return line.not_installed(error);
+    }
+    let message = format!("cannot create the conda environment '{name}'");
+    let hint = match &error {
+        ProcessError::Failed { .. } if culprit::has_no_network(output) => {
+            "check the network, and the channels in the environment file and .condarc".to_owned()
+        }
+        ProcessError::Failed { .. } => String::new(),
+        error => error.hint().unwrap_or_default(),
+    };
+    EnvironmentError::new(message, hint).caused_by(error)
+}
+
 /// How the names of lists for pip begin and end: conda's and micromamba's.
 const LISTS: [(&str, &str); 2] = [("condaenv.", ".requirements.txt"), ("mambaf", "")];
 
@@ -174,7 +198,7 @@ struct ListsForPip {
 }
 
 impl ListsForPip {
-    /// Looks which lists are beside an environment's file. Nothing where that cannot be seen.
+    /// Looks which lists are beside an environment's file. Nothing if that cannot be seen.
     fn watch(file: &Path) -> Option<Self> {
         let directory = file.parent()?.to_owned();
         Some(Self {

@@ -74,7 +74,7 @@ impl Directories {
         }
     }
 
-    /// The environment of this name, where it can be seen.
+    /// The environment of this name, if it can be seen.
     pub(super) fn find(&self, name: &str) -> Option<CondaEnvironment> {
         self.candidates(name).find(CondaEnvironment::is_environment)
     }

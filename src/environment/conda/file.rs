@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use crate::environment::EnvironmentError;
-use crate::environment::environment_file::{EnvironmentFile, OtherFile, read_text, unreadable_hint};
+use crate::environment::culprit::Origins;
+use crate::environment::environment_file::{
+    EnvironmentFile, OtherFile, RequirementLine, read_text, unreadable_hint,
+};
 use crate::yaml::{Mapping, Node, Position, Value};
 
 /// A conda environment file (`conda.yaml`, whatever its name) as text.
@@ -15,10 +18,10 @@ pub(super) struct CondaFile {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Dependency {
-    /// A package of conda, as it is written, and where.
-    Package(String, Position),
-    /// What pip installs; nothing where the section is empty.
-    Pip(Vec<String>),
+    /// A package of conda, as it is written.
+    Package(RequirementLine),
+    /// What pip installs; nothing if the section is empty.
+    Pip(Vec<RequirementLine>),
 }
 
 impl CondaFile {
@@ -52,6 +55,18 @@ impl CondaFile {
         items.iter().map(|item| self.dependency(item)).collect()
     }
 
+    /// The lines that a program's message may be about; none if the file cannot be read as its user meant it.
+    pub(super) fn origins(&self) -> Origins {
+        let (mut of_pip, mut packages) = (Vec::new(), Vec::new());
+        for dependency in self.dependencies().unwrap_or_default() {
+            match dependency {
+                Dependency::Package(package) => packages.push(package),
+                Dependency::Pip(lines) => of_pip.extend(lines),
+            }
+        }
+        Origins::new(of_pip, packages)
+    }
+
     /// Whether conda itself can read the file. It also takes a requirements file of pip, whose lines it
     /// installs as its own packages.
     pub(super) fn check(&self) -> Result<(), EnvironmentError> {
@@ -67,7 +82,7 @@ impl CondaFile {
         }
     }
 
-    /// The error for a file that is of another kind by its name or its keys, also where conda could make
+    /// The error for a file that is of another kind by its name or its keys, also if conda could make
     /// something of it.
     pub(super) fn mistaken(&self) -> Option<EnvironmentError> {
         self.file.mistaken().or_else(|| {
@@ -86,7 +101,10 @@ impl CondaFile {
             line: index + 1,
             column: 1,
         };
-        let problem = format!("'{}' is an option of pip, which conda does not know", line.trim());
+        let problem = format!(
+            "'{}' is a pip option, which conda does not understand",
+            line.trim()
+        );
         let hint = OtherFile::Requirements.hint(&self.file.name());
         Err(self.file.problem(position, &problem, hint))
     }
@@ -115,7 +133,9 @@ impl CondaFile {
 
     fn dependency(&self, node: &Node) -> Result<Dependency, EnvironmentError> {
         let pip = match &node.value {
-            Value::Str(package) => return Ok(Dependency::Package(package.clone(), node.start)),
+            Value::Str(package) => {
+                return Ok(Dependency::Package(self.file.requirement(node.start, package)));
+            }
             Value::Map(mapping) => mapping.get("pip"),
             _ => None,
         };
@@ -129,7 +149,7 @@ impl CondaFile {
             return Err(self.wrong_kind("'pip'", "a list", pip));
         };
         let text = |requirement: &Node| match requirement.as_str() {
-            Some(text) => Ok(text.to_owned()),
+            Some(text) => Ok(self.file.requirement(requirement.start, text)),
             None => Err(self.wrong_kind("a requirement of pip", "text", requirement)),
         };
         Ok(Dependency::Pip(
@@ -144,8 +164,9 @@ impl CondaFile {
     }
 
     /// The error for a package that asks for a Python which no environment without conda can have.
-    pub(super) fn wrong_python(&self, position: Position, problem: &str) -> EnvironmentError {
+    pub(super) fn wrong_python(&self, dependency: &RequirementLine, problem: &str) -> EnvironmentError {
+        let problem = format!("the dependency '{}' {problem}", dependency.text.trim());
         let hint = "pin it, as in python=3.11, or let conda choose it with --env-manager conda";
-        self.file.problem(position, problem, hint)
+        EnvironmentError::at(dependency.place.clone(), &problem, hint)
     }
 }

@@ -12,7 +12,7 @@ use crate::project::quote;
 
 /// The program, unless MLFLOW_CONDA_CREATE_ENV_CMD names another one for new environments.
 const CONDA: &str = "conda";
-/// Programs that stand in for conda where there is none. They differ from it in how they create an
+/// Programs that stand in for conda if it is not installed. They differ from it in how they create an
 /// environment and in how a shell enters one.
 const MAMBAS: [&str; 2] = ["mamba", "micromamba"];
 /// Below the home directory: where these keep their environments when no variable says it, the newer
@@ -58,7 +58,7 @@ struct Missing {
 }
 
 impl Installation {
-    /// Looks where MLflow looks: MLFLOW_CONDA_HOME, then CONDA_EXE, then PATH. Where nothing leads to a
+    /// Looks where MLflow looks: MLFLOW_CONDA_HOME, then CONDA_EXE, then PATH. If there is no
     /// conda, mamba or micromamba serves. Starts nothing.
     ///
     /// # Errors
@@ -68,7 +68,7 @@ impl Installation {
         let found = find_conda().or_else(|missing| find_mamba(&missing).ok_or(missing));
         let program = found.map_err(|Missing { problem, remedy, .. }| {
             EnvironmentError::new(
-                format!("there is no conda: {problem}"),
+                format!("conda not found: {problem}"),
                 format!("{remedy}{}", way_out()),
             )
         })?;
@@ -147,7 +147,7 @@ fn find_conda() -> Result<Program, Missing> {
         (
             MLFLOW_CONDA_HOME,
             program,
-            ", the one that has bin/conda in it".to_owned(),
+            " (the one that contains bin/conda)".to_owned(),
         )
     } else if let Some(conda) = variable(CONDA_EXE) {
         let program = absolute(beside(Path::new(&conda), OsStr::new(CONDA)));
@@ -161,11 +161,10 @@ fn find_conda() -> Result<Program, Missing> {
         return program.ok_or_else(|| Missing {
             named: None,
             problem: format!(
-                "{MLFLOW_CONDA_HOME} and {CONDA_EXE} are not set, and no directory of PATH holds conda, mamba or \
-                 micromamba"
+                "{MLFLOW_CONDA_HOME} and {CONDA_EXE} are not set, and PATH has no conda, mamba or micromamba"
             ),
             remedy: format!(
-                "install conda or micromamba, or set {MLFLOW_CONDA_HOME} to the directory of its installation, or add its bin directory to PATH"
+                "install conda or micromamba, set {MLFLOW_CONDA_HOME} to its directory, or add its bin directory to PATH"
             ),
         });
     };
@@ -177,7 +176,7 @@ fn find_conda() -> Result<Program, Missing> {
         });
     }
     Err(Missing {
-        problem: format!("by {name} it is {}, which does not exist", program.display()),
+        problem: format!("{name} points to {}, which does not exist", program.display()),
         remedy: format!("set {MLFLOW_CONDA_HOME} to the directory of a conda installation{remedy}"),
         named: Some(program),
     })
@@ -224,7 +223,7 @@ fn create_program(name: &OsStr, conda: &Program) -> Result<PathBuf, EnvironmentE
                 program.display()
             ),
             format!(
-                "it must stand beside the conda program; install it there, or unset {MLFLOW_CONDA_CREATE_ENV_CMD} to use conda itself"
+                "install it beside the conda program, or unset {MLFLOW_CONDA_CREATE_ENV_CMD} to use conda itself"
             ),
         )
     })
@@ -262,7 +261,7 @@ fn absolute(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }
 
-/// The variable's value where it is set and not empty.
+/// The variable's value if it is set and not empty.
 fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::file::{CondaFile, Dependency};
 use crate::environment::EnvironmentError;
+use crate::environment::environment_file::RequirementLine;
 use crate::environment::python::{PythonEnv, PythonRequest};
 
 /// The packages of conda that a virtual environment can have too.
@@ -23,7 +24,7 @@ pub(in crate::environment) struct DerivedPythonEnv {
     conda_only: Vec<String>,
 }
 
-/// A package with its version, where MLflow understands it.
+/// A package with its version, if MLflow understands it.
 struct Requirement<'a> {
     package: &'a str,
     operator: Option<&'a str>,
@@ -41,16 +42,16 @@ impl DerivedPythonEnv {
         for dependency in file.dependencies()? {
             match dependency {
                 Dependency::Pip(requirements) => environment.python_env.dependencies = requirements,
-                Dependency::Package(text, position) => environment.take(&text).map_err(|problem| {
-                    let problem = format!("the dependency '{}' {problem}", text.trim());
-                    file.wrong_python(position, &problem)
-                })?,
+                Dependency::Package(package) => environment
+                    .take(&package)
+                    .map_err(|problem| file.wrong_python(&package, problem))?,
             }
         }
         Ok(environment)
     }
 
-    fn take(&mut self, text: &str) -> Result<(), &'static str> {
+    fn take(&mut self, line: &RequirementLine) -> Result<(), &'static str> {
+        let text = line.text.as_str();
         let Some(requirement) = Requirement::parse(text) else {
             match Specification::of_python(text).filter(|_| self.python_env.python.is_none()) {
                 Some(Specification::Version(version)) => self.python_env.python = Some(version),
@@ -65,7 +66,7 @@ impl DerivedPythonEnv {
         // A second Python is a package like others, as MLflow has it.
         if requirement.package == "python" && self.python_env.python.is_none() {
             self.python_env.python = match requirement.operator {
-                None => return Err("names no version of Python"),
+                None => return Err("does not pin a version of Python"),
                 Some("<" | ">" | "!=") => return Err("only excludes versions of Python"),
                 Some(_) if requirement.version.is_empty() => None,
                 Some(_) => Some(requirement.version.to_owned()),
@@ -77,10 +78,10 @@ impl DerivedPythonEnv {
             Some("=") => "==",
             operator => operator.unwrap_or_default(),
         };
-        self.python_env.build_dependencies.push(format!(
-            "{}{operator}{}",
-            requirement.package, requirement.version
-        ));
+        self.python_env.build_dependencies.push(RequirementLine {
+            text: format!("{}{operator}{}", requirement.package, requirement.version),
+            place: line.place.clone(),
+        });
         Ok(())
     }
 
@@ -150,15 +151,15 @@ impl Specification {
     }
 }
 
-/// What to do without conda, where the file's environment needs none; no file is Python alone.
+/// What to do without conda, if the file's environment does not need it. No file means Python alone.
 pub(super) fn without_conda(file: Option<&CondaFile>) -> String {
     let conda_only = match file.map(DerivedPythonEnv::derive).transpose() {
         Ok(environment) => environment.unwrap_or_default().conda_only,
         Err(_) => return String::new(),
     };
     let end = match conda_only.as_slice() {
-        [] => ", since the environment holds only Python and packages of pip".to_owned(),
-        packages => format!(", which leave out what only conda has: {}", packages.join(", ")),
+        [] => " (the environment has only Python and pip packages)".to_owned(),
+        packages => format!(" (without the conda packages {})", packages.join(", ")),
     };
     format!("; or pass --env-manager uv or --env-manager virtualenv{end}")
 }

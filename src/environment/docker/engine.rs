@@ -67,9 +67,8 @@ impl Engine {
                 Ok(Self { program })
             } else {
                 Err(DockerError::new(
-                    format!("the program '{program}', which MLRUN_DOCKER_CMD names, was not found"),
-                    "set MLRUN_DOCKER_CMD to docker, podman, nerdctl or the path of a program that is called like them, \
-                     or unset it",
+                    format!("MLRUN_DOCKER_CMD names the program '{program}', which was not found"),
+                    "set MLRUN_DOCKER_CMD to docker, podman, nerdctl or the path of a compatible program, or unset it",
                 ))
             };
         }
@@ -81,9 +80,9 @@ impl Engine {
             })
             .ok_or_else(|| {
                 DockerError::new(
-                    "the project runs in a container, but none of docker, podman and nerdctl was found on PATH",
-                    "install Docker (https://docs.docker.com/engine/install) or podman, or name another program by \
-                     MLRUN_DOCKER_CMD",
+                    "the project runs in a container, but docker, podman and nerdctl were not found on PATH",
+                    "install Docker (https://docs.docker.com/engine/install) or podman, or set MLRUN_DOCKER_CMD to another \
+                     program",
                 )
             })
     }

@@ -50,8 +50,8 @@ impl DockerError {
         move |source| {
             Self::because_of(
                 source,
-                format!("cannot put '{}' into the image", path.display()),
-                "make it readable, or leave it out of the image by a line in the project's .dockerignore",
+                format!("cannot add '{}' to the image", path.display()),
+                "make it readable, or exclude it in the project's .dockerignore",
             )
         }
     }
@@ -69,8 +69,8 @@ impl DockerError {
     /// The engine has the image, but does not say its id.
     pub(super) fn no_image_id(program: &str, image: &str) -> Self {
         Self::new(
-            format!("{program} does not say the id of the image '{image}'"),
-            format!("look whether `{program} image inspect {image}` shows it"),
+            format!("{program} did not report the id of the image '{image}'"),
+            format!("check whether `{program} image inspect {image}` shows it"),
         )
     }
 
@@ -86,24 +86,37 @@ impl DockerError {
         }
     }
 
+    /// The same error with one more thing that the person can do.
+    pub(super) fn with_hint(mut self, more: &str) -> Self {
+        if let Self::Failed { hint, .. } = &mut self {
+            hint.push_str("; ");
+            hint.push_str(more);
+        }
+        self
+    }
+
     /// The error behind an engine's failure that has nothing to do with what was asked of it.
     pub(super) fn of_engine(program: &str, source: ProcessError) -> Self {
         let said = said(&source);
-        if is_about_permission(&said) {
+        Self::of_engine_that_said(&said, program, source)
+    }
+
+    fn of_engine_that_said(said: &str, program: &str, source: ProcessError) -> Self {
+        if is_about_permission(said) {
             Self::because_of(
                 source,
-                format!("this user may not use {program}"),
+                format!("permission denied: this user cannot use {program}"),
                 format!(
-                    "have yourself added to the group 'docker' and log in again, or use podman or a rootless {program}"
+                    "run `sudo usermod -aG docker $USER` and log in again, or use podman or a rootless {program}"
                 ),
             )
-        } else if is_about_the_daemon(&said) {
+        } else if is_about_the_daemon(said) {
             Self::because_of(
                 source,
                 format!("{program} cannot reach its daemon"),
                 format!(
-                    "start it (`sudo systemctl start docker`, or Docker Desktop), or set DOCKER_HOST to where it is; \
-                     `{program} info` shows whether it answers"
+                    "start it (`sudo systemctl start docker`, or Docker Desktop), or set DOCKER_HOST to its address; \
+                     check with `{program} info`"
                 ),
             )
         } else {
@@ -111,11 +124,11 @@ impl DockerError {
         }
     }
 
-    /// The error behind a failed pull.
-    pub(super) fn of_pull(program: &str, image: &str, source: ProcessError) -> Self {
-        let said = said(&source);
+    /// The error behind a failed pull, which wrote `output`.
+    pub(super) fn of_pull(program: &str, image: &str, source: ProcessError, output: &[String]) -> Self {
+        let said = output.join("\n").to_lowercase();
         if is_about_the_daemon(&said) {
-            return Self::of_engine(program, source);
+            return Self::of_engine_that_said(&said, program, source);
         }
         let is_missing = has(
             &said,
@@ -128,30 +141,30 @@ impl DockerError {
         );
         let is_denied = has(&said, &["denied", "forbidden"]) && !is_missing;
         if is_denied || has(&said, &UNAUTHORIZED) || said.contains("incorrect username") {
-            let problem = format!("the registry of the image '{image}' refused to give it");
+            let problem = format!("the registry denied access to the image '{image}'");
             Self::because_of(source, problem, log_in(program, image))
         } else if is_missing {
             Self::because_of(
                 source,
-                format!("there is no image '{image}', neither on this machine nor at its registry"),
+                format!("image '{image}' not found, neither on this machine nor in its registry"),
                 "check the name and the tag in the MLproject file, or build the image on this machine first",
             )
         } else {
             Self::because_of(
                 source,
                 format!("cannot pull the image '{image}'"),
-                "check the network and the registry's name, and try again",
+                "check the network and the name of the registry, and try again",
             )
         }
     }
 
     /// The error behind a failed push.
-    pub(super) fn of_push(program: &str, image: &str, source: ProcessError) -> Self {
-        let said = said(&source);
+    pub(super) fn of_push(program: &str, image: &str, source: ProcessError, output: &[String]) -> Self {
+        let said = output.join("\n").to_lowercase();
         if is_about_the_daemon(&said) {
-            Self::of_engine(program, source)
+            Self::of_engine_that_said(&said, program, source)
         } else if has(&said, &UNAUTHORIZED) || has(&said, &["denied", "forbidden"]) {
-            let problem = format!("the registry of '{image}' refused to take the image");
+            let problem = format!("the registry denied the push of the image '{image}'");
             Self::because_of(source, problem, log_in(program, image))
         } else {
             Self::because_of(
@@ -163,10 +176,10 @@ impl DockerError {
     }
 
     /// The error behind a failed build.
-    pub(super) fn of_build(program: &str, image: &str, source: ProcessError) -> Self {
-        let said = said(&source);
+    pub(super) fn of_build(program: &str, image: &str, source: ProcessError, output: &[String]) -> Self {
+        let said = output.join("\n").to_lowercase();
         if is_about_the_daemon(&said) {
-            Self::of_engine(program, source)
+            Self::of_engine_that_said(&said, program, source)
         } else if said.contains("buildx component is missing") {
             let image = image.to_owned();
             Self::NoBuildx { image, source }
@@ -174,7 +187,7 @@ impl DockerError {
             Self::because_of(
                 source,
                 cannot_build(image),
-                "the last lines above say why; --no-build-image runs the named image without a layer of its own",
+                "to run the image without the project's files, pass --no-build-image",
             )
         }
     }

@@ -15,15 +15,15 @@ pub(super) const PATH_COLON: char = '\u{fdd0}';
 /// What is wrong with a volume or an argument.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ExpansionProblem {
-    #[error("the output of the command '{0}' is asked for, but only that of pwd is known")]
+    #[error("the command '{0}' is not supported; only pwd is")]
     Command(String),
     #[error("the variable {0} is not set")]
     NotSet(String),
-    #[error("'{0}' is none of $NAME, ${{NAME}}, $(pwd) and ~")]
+    #[error("'{0}' is not supported; use $NAME, ${{NAME}}, $(pwd) or ~")]
     Unknown(String),
     #[error("a {0} is not closed")]
     Unclosed(char),
-    #[error("'{0}' has to be quoted")]
+    #[error("'{0}' must be quoted")]
     Operator(char),
 }
 
@@ -32,11 +32,9 @@ impl ExpansionProblem {
         match self {
             Self::NotSet(name) => format!("export {name}=…"),
             Self::Command(_) | Self::Unknown(_) => {
-                "put the value into a variable and write its name, as in $NAME".to_owned()
+                "set a variable to the value and write its name, as in $NAME".to_owned()
             }
-            Self::Unclosed(_) | Self::Operator(_) => {
-                "put single quotes around what no shell shall read".to_owned()
-            }
+            Self::Unclosed(_) | Self::Operator(_) => "put single quotes around the text".to_owned(),
         }
     }
 }
@@ -289,20 +287,17 @@ mod tests {
     #[test]
     fn what_only_a_shell_could_do_is_an_error() {
         for (text, expected) in [
-            (
-                "$(date):/x",
-                "the output of the command 'date' is asked for, but only that of pwd is known",
-            ),
-            (
-                "`id -u`",
-                "the output of the command 'id -u' is asked for, but only that of pwd is known",
-            ),
+            ("$(date):/x", "the command 'date' is not supported; only pwd is"),
+            ("`id -u`", "the command 'id -u' is not supported; only pwd is"),
             ("$NOPE:/x", "the variable NOPE is not set"),
-            ("${A:-b}", "'${A:-b}' is none of $NAME, ${NAME}, $(pwd) and ~"),
-            ("$1", "'$1' is none of $NAME, ${NAME}, $(pwd) and ~"),
+            (
+                "${A:-b}",
+                "'${A:-b}' is not supported; use $NAME, ${NAME}, $(pwd) or ~",
+            ),
+            ("$1", "'$1' is not supported; use $NAME, ${NAME}, $(pwd) or ~"),
             ("'a", "a ' is not closed"),
             ("$(pwd", "a ( is not closed"),
-            ("a;b", "';' has to be quoted"),
+            ("a;b", "';' must be quoted"),
         ] {
             assert_eq!(words(text), Err(expected.to_owned()), "{text}");
         }

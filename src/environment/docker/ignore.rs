@@ -189,7 +189,7 @@ fn class(pattern: &[char]) -> Option<(Class, &[char])> {
     }
 }
 
-/// The text of the project's `.dockerignore`; empty where there is none.
+/// The text of the project's `.dockerignore`; empty if there is none.
 pub(super) fn ignore_text(project: &Path) -> Result<String, DockerError> {
     let file = project.join(IGNORE_FILE);
     match fs::read(&file) {

@@ -10,8 +10,10 @@ use super::context::{self, PROJECT_MEMBER, Stop};
 use super::ignore::{ALWAYS_IGNORED, ignore_text};
 use super::project_files::ProjectFiles;
 use super::{DockerError, Engine};
+use crate::environment::build_output::{BuildOutput, What};
+use crate::environment::cache;
 use crate::events::Progress;
-use crate::process::{ProcessError, ProgramCall};
+use crate::process::ProgramCall;
 use crate::temporary::TemporaryDirectory;
 
 /// Where a project's files are in its image, and where its commands run. MLflow's own place.
@@ -41,7 +43,7 @@ impl Build<'_> {
         for link in &self.files.dangling {
             let link = link.display();
             self.progress
-                .warning(&format!("the link '{link}' of the project leads nowhere"));
+                .warning(&format!("the link '{link}' in the project is broken"));
         }
         let temporary = TemporaryDirectory::create("mlrun-build-").map_err(self.temporary())?;
         let id_file = temporary.path().join("image-id");
@@ -56,7 +58,7 @@ impl Build<'_> {
                 return Err(error);
             };
             self.progress.info(
-                "DOCKER_BUILDKIT asks for BuildKit, but docker's buildx is not installed; building without BuildKit",
+                "building without BuildKit: DOCKER_BUILDKIT asks for it, but docker's buildx is not installed",
             );
             self.with_tar(call.variable(DOCKER_BUILDKIT, "0")).await?;
         }
@@ -92,15 +94,14 @@ impl Build<'_> {
         }
     }
 
-    /// Builds from a directory, for engines that take no tar: the project's own, or a copy where that
-    /// holds not all.
+    /// Builds from a directory, for engines that take no tar: the project's own, or a copy if that lacks files.
     async fn with_directory(&self, call: ProgramCall, temporary: &Path) -> Result<(), DockerError> {
         if self.files.has_copies {
             let directory = self.unpacked(temporary).await?;
             return self.stream(&call.argument(directory), None).await;
         }
         let dockerfile = temporary.join("Dockerfile");
-        // Where podman is told to look for it, and where BuildKit does by itself.
+        // podman is told this place; BuildKit looks there by itself.
         let ignored: PathBuf = temporary.join("Dockerfile.dockerignore");
         let patterns = format!("{}\n{}", ALWAYS_IGNORED.join("\n"), ignore_text(self.project)?);
         fs::write(&dockerfile, self.dockerfile("."))
@@ -138,17 +139,58 @@ impl Build<'_> {
     }
 
     async fn stream(&self, call: &ProgramCall, input: Option<io::PipeReader>) -> Result<(), DockerError> {
-        let mut on_line = |line: &str| tracing::debug!("{line}");
-        let result = match input {
-            Some(input) => call.stream_from(input, &mut on_line).await,
-            None => call.stream(&mut on_line).await,
+        let output = output(("Building", "Built"), self.image, "step", self.progress);
+        let traced = |line: &str| {
+            tracing::debug!("{line}");
+            line.to_owned()
         };
-        result.map_err(|error: ProcessError| DockerError::of_build(self.engine.program(), self.image, error))
+        let build = output.run_from(call, input, false, &traced);
+        match output.redrawn_while(build).await {
+            Ok(()) => {
+                output.finish();
+                Ok(())
+            }
+            Err(error) => {
+                let error = DockerError::of_build(self.engine.program(), self.image, error, &output.story());
+                Err(match output.where_the_rest_is() {
+                    Some(hint) => error.with_hint(&hint),
+                    None => error,
+                })
+            }
+        }
     }
 
     fn temporary(&self) -> impl FnOnce(io::Error) -> DockerError {
         DockerError::temporary(self.engine.program())
     }
+}
+
+/// The output of what is done to an image. One log is kept for each name, whatever the tag.
+pub(super) fn output<'a>(
+    verbs: (&'static str, &'static str),
+    image: &str,
+    unit: &'static str,
+    progress: &'a dyn Progress,
+) -> BuildOutput<'a> {
+    let what = What {
+        verbs,
+        name: format!("image {image}"),
+        unit,
+        directory: None,
+    };
+    let name: String = repository(image)
+        .chars()
+        .map(|character| {
+            if character.is_ascii_alphanumeric() {
+                character
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    let logs = cache::own_directory().ok();
+    let log = logs.map(|directory| directory.join("images").join(format!("{name}.log")));
+    BuildOutput::begin(what, log, progress)
 }
 
 /// Pushes the image `id`, which is called `uri`, and gives its digest.
@@ -205,16 +247,19 @@ async fn run_push(
 ) -> Result<(), DockerError> {
     // Scripts look for this line; it is MLflow's own.
     progress.info(&format!("=== Pushing docker image {uri} ==="));
-    let pushed = call.stream(&mut |line| progress.program_line(line)).await;
-    pushed.map_err(|error| DockerError::of_push(engine.program(), uri, error))
+    let output = output(("Pushing", "Pushed"), uri, "layer", progress);
+    let pushed = output.redrawn_while(output.run(&call, &str::to_owned)).await;
+    pushed.map_err(|error| DockerError::of_push(engine.program(), uri, error, &output.story()))?;
+    output.finish();
+    Ok(())
 }
 
 /// The engine has pushed the image but does not say its digest.
 fn no_digest(engine: &Engine, uri: &str) -> DockerError {
     let program = engine.program();
     DockerError::new(
-        format!("{program} does not say the digest of the pushed image '{uri}'"),
-        format!("look whether `{program} image inspect {uri}` shows RepoDigests"),
+        format!("{program} did not report the digest of the pushed image '{uri}'"),
+        format!("check whether `{program} image inspect {uri}` shows RepoDigests"),
     )
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct ContainerRequest<'a> {
     pub docker_args: &'a [(String, Option<String>)],
     /// Run the named image as it is, without the project's files.
     pub as_it_is: bool,
-    /// Where the image is pushed to, without a tag, where other machines run it.
+    /// Where the image is pushed to, without a tag, if other machines run it.
     pub repository: Option<&'a str>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct DockerImage {
     pub uri: String,
     /// The id, which no other image ever has.
     pub id: String,
-    /// What its registry knows it by, such as `sha256:…`, where it was pushed.
+    /// The digest in its registry, such as `sha256:…`, if it was pushed.
     pub digest: Option<String>,
 }
 
@@ -74,7 +74,7 @@ pub(super) struct DockerPlan {
     base: String,
     /// The image that is built on it, if one is.
     built: Option<String>,
-    /// The named image's id, where it is on this machine.
+    /// The named image's id, if it is on this machine.
     base_id: Option<String>,
     is_remote: bool,
     settings: ContainerSettings,
@@ -84,7 +84,7 @@ pub(super) struct DockerPlan {
 }
 
 impl DockerPlan {
-    /// Checks all that can be checked, and asks the engine for the image.
+    /// Checks everything that can be checked, and asks the engine for the image.
     pub(super) async fn make(
         environment: &DockerEnvironment,
         request: ContainerRequest<'_>,
@@ -94,7 +94,7 @@ impl DockerPlan {
         let base = environment.image.clone();
         if base.starts_with('-') || base.contains(|character: char| !character.is_ascii_graphic()) {
             return Err(DockerError::new(
-                format!("'{base}' cannot be the name of an image"),
+                format!("'{base}' is not a valid image name"),
                 "write [host/]name[:tag], such as python:3.12-slim",
             ));
         }
@@ -106,8 +106,8 @@ impl DockerPlan {
             Some(name) => Some(image_name(name, request.commit)),
             None => {
                 return Err(DockerError::new(
-                    "the project has no name, which the image that is built for it is called by",
-                    "write `name: …` into the MLproject file, or pass --no-build-image to run the named image as it is",
+                    "the project has no name, but the image that is built for it needs one",
+                    "add a line such as `name: my-project` to the MLproject file, or pass --no-build-image to run the image as it is",
                 ));
             }
         };
@@ -206,18 +206,20 @@ impl DockerPlan {
         let name = self.project_name.as_deref().filter(|_| !self.is_remote);
         if let Some(name) = name.filter(|name| !uri.starts_with(name)) {
             progress.info(&format!(
-                "The project's name '{name}' cannot be an image's; the image is called {uri}"
+                "'{name}' is not a valid image name; the image is called {uri}"
             ));
         }
     }
 
     async fn pull(&self, progress: &dyn Progress) -> Result<String, DockerError> {
-        progress.info(&format!("Pulling {}", self.base));
-        self.engine
-            .call(["pull", "--", &self.base])
-            .stream(&mut |line| progress.program_line(line))
-            .await
-            .map_err(|error| DockerError::of_pull(self.engine.program(), &self.base, error))?;
+        let output = image::output(("Pulling", "Pulled"), &self.base, "layer", progress);
+        output.step("", &format!("Pulling {}", self.base));
+        let call = self.engine.call(["pull", "--", &self.base]);
+        let pulled = output.redrawn_while(output.run(&call, &str::to_owned)).await;
+        pulled.map_err(|error| {
+            DockerError::of_pull(self.engine.program(), &self.base, error, &output.story())
+        })?;
+        output.finish();
         let id = find_image(&self.engine, &self.base).await?;
         id.ok_or_else(|| DockerError::no_image_id(self.engine.program(), &self.base))
     }
@@ -227,10 +229,10 @@ impl fmt::Display for DockerPlan {
     /// The image, and what has to be done for it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_remote && self.built.is_none() {
-            return write!(f, "image {} (pulled where it runs)", self.base);
+            return write!(f, "image {} (pulled by the machine that runs it)", self.base);
         }
         let state = match self.base_id {
-            Some(_) => "there already",
+            Some(_) => "on this machine",
             None => "to be pulled",
         };
         write!(f, "{}: image {} ({state})", self.engine.program(), self.base)?;

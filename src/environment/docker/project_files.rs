@@ -131,13 +131,13 @@ impl Walk<'_> {
             let (path, target) = (path.display(), target.display());
             Err(DockerError::new(
                 format!(
-                    "cannot put the link '{path}' into the image: it leads to '{target}', which {problem}"
+                    "cannot add the link '{path}' to the image: it points to '{target}', which {problem}"
                 ),
-                format!("{advice} out of the image by a line in the project's .dockerignore"),
+                format!("{advice} in the project's .dockerignore"),
             ))
         };
         if self.boundary.as_ref().is_some_and(|top| !real.starts_with(top)) {
-            let advice = "add the file to the project's repository, or leave the link";
+            let advice = "add the file to the project's repository, or exclude the link";
             return refused("was not fetched with the project", advice);
         }
         let kind = fs::metadata(&real)
@@ -150,10 +150,10 @@ impl Walk<'_> {
         } else if !kind.is_dir() {
             refused(
                 "is neither a file nor a directory",
-                "remove the link, or leave it",
+                "remove the link, or exclude it",
             )
         } else if self.within.iter().any(|outer| outer.starts_with(&real)) {
-            refused("holds the link itself", "remove the link, or leave it")
+            refused("holds the link itself", "remove the link, or exclude it")
         } else {
             self.push(path, &real, MemberKind::Directory);
             self.within.push(real.clone());
@@ -304,7 +304,7 @@ mod tests {
         let error = ProjectFiles::of(&project, Some(&project)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "cannot put the link 'link' into the image: it leads to '../shared/common.py', which was not fetched \
+            "cannot add the link 'link' to the image: it points to '../shared/common.py', which was not fetched \
              with the project"
         );
     }

@@ -91,10 +91,7 @@ impl ContainerSettings {
                 EnvironmentEntry::Copy(name) => {
                     if let Some((name, _)) = name.split_once('=') {
                         return Err(DockerError::new(
-                            format!(
-                                "docker_env's environment has '{name}=…', but text without brackets is only a \
-                                 variable's name"
-                            ),
+                            format!("'{name}=…' in docker_env's environment is not a variable's name"),
                             format!(
                                 "write [{name}, VALUE] to set the variable, or only {name} to copy it from this machine"
                             ),
@@ -111,13 +108,11 @@ impl ContainerSettings {
         let (variables, these) = match missing.len() {
             0 => return Ok(()),
             1 => ("a variable", "it is"),
-            _ => ("variables", "these are"),
+            _ => ("variables", "they are"),
         };
         let names = missing.join(", ");
         Err(DockerError::new(
-            format!(
-                "the project's docker_env copies {variables} of this machine, but {these} not set: {names}"
-            ),
+            format!("docker_env copies {variables} from this machine, but {these} not set: {names}"),
             format!("export {}=…", missing.join("=… ")),
         ))
     }
@@ -126,9 +121,9 @@ impl ContainerSettings {
 fn checked(name: &str, value: &str) -> Result<(String, String), DockerError> {
     let wrong = |part| {
         Err(DockerError::new(
-            format!("the variable '{name}' for the container has a {part} that no variable can have"),
-            "a name is not empty and has no '='; a value has no NUL character, and no line break where the variable \
-             is one that the engine's program reads itself",
+            format!("the container's variable '{name}' has an invalid {part}"),
+            "a name must not be empty or contain '='; a value must not contain a NUL character, or a line break if \
+             the variable is one that docker itself reads",
         ))
     };
     if name.is_empty() || name.contains(['=', '\0', '\n']) {
@@ -145,7 +140,7 @@ fn not_expanded(what: &str, text: &str) -> impl FnOnce(ExpansionProblem) -> Dock
     move |problem| DockerError::new(format!("cannot use {what} '{text}': {problem}"), problem.hint())
 }
 
-/// A volume, `/here:/inside:options`, or the mount that stands for it where a path has a colon.
+/// A volume, `/here:/inside:options`, or the mount that stands for it if a path has a colon.
 #[derive(Debug, PartialEq, Eq)]
 enum Volume {
     Volume(String),
@@ -171,7 +166,7 @@ impl Volume {
             [here, inside, options] => (here, inside, *options),
             _ => {
                 let problem = format!(
-                    "it has {} parts with colons between them, and at most 3 are possible: the path here, the one in the \
+                    "it has {} parts separated by colons, but at most 3 are allowed: the path here, the path in the \
                      container, and options",
                     parts.len()
                 );
@@ -180,7 +175,7 @@ impl Volume {
         };
         if !inside.starts_with('/') {
             let inside = unmarked(inside);
-            let problem = format!("the path in the container, '{inside}', does not begin with a slash");
+            let problem = format!("the path in the container, '{inside}', must begin with a slash");
             return refused(problem, HOW_VOLUMES_ARE_WRITTEN);
         }
         if !here.contains(PATH_COLON) && !inside.contains(PATH_COLON) {
@@ -191,7 +186,7 @@ impl Volume {
             let Some(of_mount) = mount_option(option) else {
                 return refused(
                     format!("the option '{option}' cannot be used with a path that contains a colon"),
-                    "move the directory to a path without a colon, or leave the option out",
+                    "move the directory to a path without a colon, or remove the option",
                 );
             };
             mount.push_str(&of_mount);
@@ -361,9 +356,7 @@ mod tests {
             ),
             (
                 "/a:b",
-                Err(
-                    "cannot use the volume '/a:b': the path in the container, 'b', does not begin with a slash",
-                ),
+                Err("cannot use the volume '/a:b': the path in the container, 'b', must begin with a slash"),
             ),
         ] {
             let read = Volume::read(marked, Path::new("/p:q")).map_err(|error| error.to_string());

@@ -13,8 +13,9 @@ use super::interpreter::{self, FoundPython};
 use super::probe::Interpreter;
 use super::requirements::LOCK_FILE;
 use crate::environment::cache::{self, BuildCalls, Builder, Condition, Entry};
+use crate::environment::culprit::{self, Origins};
 use crate::environment::{EnvManager, EnvironmentError};
-use crate::process::ProgramCall;
+use crate::process::{ProcessError, ProgramCall};
 use crate::project::quote;
 
 #[async_trait]
@@ -67,12 +68,15 @@ impl PythonPlan {
     async fn build_by_venv(&self, calls: &BuildCalls<'_>) -> Result<(), EnvironmentError> {
         let found = self.interpreter(calls).await?;
         let directory = &self.entry.directory;
-        calls.progress.info(&format!(
-            "Creating the environment {} with Python {} ({})",
-            directory.display(),
-            found.version,
-            found.path.display()
-        ));
+        calls.output.step(
+            &format!("creating Python {}", found.version),
+            &format!(
+                "Building environment {} with Python {} ({})",
+                directory.display(),
+                found.version,
+                found.path.display()
+            ),
+        );
         let venv = ProgramCall::new(&found.path)
             .arguments(["-m", "venv"])
             .argument(directory);
@@ -81,17 +85,21 @@ impl PythonPlan {
             .arguments(["-m", "pip", "install"])
             // Nobody could answer.
             .variable("PIP_NO_INPUT", "1")
-            .variable("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+            .variable("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+            .variable("PIP_PROGRESS_BAR", "off");
         self.install(pip, calls).await
     }
 
     async fn build_by_uv(&self, calls: &BuildCalls<'_>) -> Result<(), EnvironmentError> {
         let directory = &self.entry.directory;
-        calls.progress.info(&format!(
-            "Creating the environment {} with Python {} by uv",
-            directory.display(),
-            self.version
-        ));
+        calls.output.step(
+            &format!("creating Python {}", self.version),
+            &format!(
+                "Building environment {} with Python {} and uv",
+                directory.display(),
+                self.version
+            ),
+        );
         let venv = ProgramCall::new("uv").argument("venv").argument(directory);
         calls.run(self.with_python(venv)).await?;
         self.install(ProgramCall::new("uv").arguments(["pip", "install"]), calls)
@@ -101,10 +109,13 @@ impl PythonPlan {
     /// Installs what the lock file says. The project's own package is not installed: the environment
     /// outlives the directory, which may be a temporary clone, and serves every copy of the project.
     async fn sync(&self, calls: &BuildCalls<'_>) -> Result<(), EnvironmentError> {
-        calls.progress.info(&format!(
-            "Creating the environment {} from {LOCK_FILE} by uv",
-            self.entry.directory.display()
-        ));
+        calls.output.step(
+            &format!("reading {LOCK_FILE}"),
+            &format!(
+                "Building environment {} from {LOCK_FILE} with uv",
+                self.entry.directory.display()
+            ),
+        );
         let call = ProgramCall::new("uv")
             .arguments(["sync", "--frozen", "--no-dev", "--no-install-project"])
             .directory(&self.project)
@@ -114,7 +125,7 @@ impl PythonPlan {
     }
 
     /// The call with the Python that was found. By a version alone uv may look for another one, and for that
-    /// on the network. Where none was found the version is what uv installs; without a version the lock file
+    /// on the network. If none was found, uv installs the version; without a version the lock file
     /// says it.
     fn with_python(&self, call: ProgramCall) -> ProgramCall {
         let mut python = OsString::from("--python=");
@@ -158,19 +169,75 @@ impl PythonPlan {
             .variable("VIRTUAL_ENV", &self.entry.directory)
             .variable("PATH", path)
             .without_variable("PYTHONHOME");
-        for lines in [&self.python_env.build_dependencies, &self.python_env.dependencies] {
-            if lines.is_empty() {
-                continue;
-            }
+        let installs = [
+            (&self.python_env.build_dependencies, &[][..]),
+            (&self.python_env.dependencies, &self.requirements[..]),
+        ];
+        for (lines, named) in installs.into_iter().filter(|(lines, _)| !lines.is_empty()) {
             let directory =
                 linked_directory(&self.project, calls.temporary).map_err(EnvironmentError::temporary)?;
             let name = format!("requirements.{}.txt", uuid::Uuid::new_v4().simple());
             let file = directory.path().join(&name);
-            std::fs::write(&file, lines.join("\n")).map_err(EnvironmentError::cache("write", file))?;
-            let call = installer.clone().arguments(["-r", &name]);
-            calls.run(call.directory(directory.path())).await?;
+            let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+            std::fs::write(&file, texts.join("\n")).map_err(EnvironmentError::cache("write", file))?;
+            let call = installer
+                .clone()
+                .arguments(["-r", &name])
+                .directory(directory.path());
+            let origins = Origins::new(lines.clone(), named.to_vec());
+            self.run_installer(call, &origins, calls).await?;
+        }
+        if let Some(listed) = &self.listed {
+            let python = self.entry.directory.join("bin/python");
+            let file = listed.for_installer(self.entry.manager, &python, calls.temporary);
+            let call = installer.argument("-r").argument(file.await?);
+            let origins = Origins::new(Vec::new(), listed.lines().to_vec());
+            self.run_installer(call.directory(listed.directory()), &origins, calls)
+                .await?;
         }
         Ok(())
+    }
+
+    async fn run_installer(
+        &self,
+        call: ProgramCall,
+        origins: &Origins,
+        calls: &BuildCalls<'_>,
+    ) -> Result<(), EnvironmentError> {
+        let installed = calls.run_renamed(call, &|line| origins.renamed(line)).await;
+        installed.map_err(|error| self.not_installed(error, origins, calls))
+    }
+
+    /// The error of an installation, with the line of the project's file that it is about.
+    fn not_installed(
+        &self,
+        mut error: ProcessError,
+        origins: &Origins,
+        calls: &BuildCalls<'_>,
+    ) -> EnvironmentError {
+        if let ProcessError::Failed { command_line, .. } = &mut error {
+            // The whole one names a file that is gone; the log has it.
+            let program = if self.entry.manager == EnvManager::Uv {
+                "uv pip install"
+            } else {
+                "pip install"
+            };
+            program.clone_into(command_line);
+        }
+        let output = calls.output.story();
+        match origins.culprit(&output) {
+            Some(line) => line.not_installed(error),
+            None if culprit::has_no_network(&output) => {
+                let name = self.entry.short_name();
+                let hint = "check the network, and the index that pip and uv are set up to use";
+                EnvironmentError::new(
+                    format!("cannot build environment {name}: the package index cannot be reached"),
+                    hint,
+                )
+                .caused_by(error)
+            }
+            None => error.into(),
+        }
     }
 }
 

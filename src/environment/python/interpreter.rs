@@ -11,9 +11,9 @@ use crate::environment::cache::BuildCalls;
 use crate::environment::{EnvManager, EnvironmentError};
 use crate::process::{ProcessError, ProgramCall, program_on_path, programs_on_path};
 
-/// What is said where a search for a Python could have used uv.
+/// Noted if a search for a Python could have used uv.
 const NO_UV: &str = "uv is not installed";
-/// What is asked for where nothing asks for a version and PATH has no Python either.
+/// The version to look for if none is requested and PATH has no Python.
 const ANY: &str = "3";
 
 pub(in crate::environment) fn uv_is_installed() -> bool {
@@ -88,22 +88,22 @@ pub(super) async fn find(
     Err(no_python(&request.to_string(), &search.tried))
 }
 
-/// The error where there is no Python of the asked version; `tried` is what was found instead, and what is not
-/// there.
+/// The error if there is no Python of the requested version; `tried` says what was found instead, and what is
+/// missing.
 pub(super) fn no_python(version: &str, tried: &[String]) -> EnvironmentError {
     let lines = tried
         .iter()
         .map(|line| format!("\n  {}", line.replace('\n', "\n  ")));
     let lines: String = lines.collect();
     let way_out = if tried.iter().any(|line| line == NO_UV) {
-        "or install uv (https://docs.astral.sh/uv) or pyenv (https://github.com/pyenv/pyenv), which mlrun then \
-         uses to get it"
+        "or install uv (https://docs.astral.sh/uv) or pyenv (https://github.com/pyenv/pyenv): mlrun then \
+         downloads it"
     } else {
-        "or ask for another version in the environment file"
+        "or change the version in the environment file"
     };
     EnvironmentError::new(
-        format!("there is no Python {version} to make an environment with{lines}"),
-        format!("install Python {version} so that PATH leads to it, {way_out}"),
+        format!("Python {version} not found{lines}"),
+        format!("install Python {version} and put it on PATH, {way_out}"),
     )
 }
 
@@ -114,9 +114,10 @@ pub(super) async fn install(
 ) -> Result<Interpreter, EnvironmentError> {
     let mut search = Search::new(request, true);
     if let Some(uv) = &search.uv {
-        calls
-            .progress
-            .info(&format!("Installing Python {request} with uv"));
+        calls.output.step(
+            &format!("downloading Python {request}"),
+            &format!("Installing Python {request} with uv"),
+        );
         let call = ProgramCall::new(uv).arguments(["python", "install", &request.for_programs()]);
         match calls.run(call).await {
             Ok(()) => {
@@ -196,14 +197,14 @@ impl<'a> Search<'a> {
             return Some(found);
         }
         self.tried.push(format!(
-            "{} is {}, but has no venv or ensurepip module (Debian keeps them in the package python3-venv)",
+            "{} is {}, but its venv or ensurepip module is missing (on Debian and Ubuntu, install python3-venv)",
             program.display(),
             found.version
         ));
         None
     }
 
-    /// The one that uv finds, also where nobody can reach the network.
+    /// The one that uv finds, also without a network.
     async fn of_uv(&mut self) -> Result<Option<Interpreter>, EnvironmentError> {
         let Some(uv) = &self.uv else {
             return Ok(None);
@@ -255,7 +256,7 @@ impl<'a> Search<'a> {
             || is_set(UV_OFFLINE);
         if is_forbidden {
             self.tried.push(format!(
-                "uv may not download it: {UV_PYTHON_DOWNLOADS} or {UV_OFFLINE} is set"
+                "uv is not allowed to download it ({UV_PYTHON_DOWNLOADS} or {UV_OFFLINE} is set)"
             ));
             return false;
         }
@@ -268,7 +269,7 @@ impl<'a> Search<'a> {
         ]);
         match call.capture().await {
             Ok(list) if list.text().trim().is_empty() => {
-                self.tried.push("uv has no such version to install".to_owned());
+                self.tried.push("uv cannot download this version".to_owned());
                 false
             }
             // Older versions of uv have no such list: the installation will show it.
@@ -297,15 +298,16 @@ impl<'a> Search<'a> {
             .filter_map(|line| Version::parse(line.trim()))
             .filter(|version| version.is_whole() && self.request.allows(version))
             .max();
-        let version = newest.ok_or_else(|| format!("pyenv has no version {} to install", self.request))?;
+        let version = newest.ok_or_else(|| format!("pyenv cannot build version {}", self.request))?;
         Ok((pyenv, version))
     }
 
     async fn install_with_pyenv(&self, calls: &BuildCalls<'_>) -> Result<(), String> {
         let (pyenv, version) = self.version_of_pyenv().await?;
-        calls
-            .progress
-            .info(&format!("Installing Python {version} with pyenv"));
+        calls.output.step(
+            &format!("downloading Python {version}"),
+            &format!("Installing Python {version} with pyenv"),
+        );
         let call = ProgramCall::new(pyenv).arguments(["install", "--skip-existing", &version.to_string()]);
         calls.run(call).await.map_err(pyenv_cannot)
     }

@@ -33,7 +33,7 @@ pub(super) struct Interpreter {
     pub(super) has_venv: bool,
 }
 
-/// Asks an interpreter; nothing where it does not answer as Python 3 does.
+/// Asks an interpreter; nothing if it does not answer as Python 3 does.
 pub(super) async fn ask(program: &Path) -> Result<Option<Interpreter>, EnvironmentError> {
     let call = ProgramCall::new(program).arguments(["-I", "-c", QUESTION]);
     let answer = match call.capture().await {
@@ -62,7 +62,7 @@ pub(super) async fn ask(program: &Path) -> Result<Option<Interpreter>, Environme
 pub(in crate::environment) struct KnownVersion {
     pub(super) version: Version,
     program: PathBuf,
-    /// What to remember; nothing where it is remembered, or where it cannot be: a script may start
+    /// What to remember; nothing if it is remembered, or if it cannot be: a script may start
     /// another interpreter tomorrow.
     news: Option<Identity>,
 }
@@ -81,7 +81,7 @@ struct Remembered {
     version: String,
 }
 
-/// The version of this interpreter; nothing where it does not answer.
+/// The version of this interpreter; nothing if it does not answer.
 pub(super) async fn version_of(program: &Path) -> Result<Option<KnownVersion>, EnvironmentError> {
     let identity = identity(program);
     if let Some(known) = memory().remove(program)

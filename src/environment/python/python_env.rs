@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::version::PythonRequest;
 use crate::environment::EnvironmentError;
-use crate::environment::environment_file::{EnvironmentFile, check_mark, unreadable_hint};
+use crate::environment::environment_file::{EnvironmentFile, RequirementLine, check_mark, unreadable_hint};
 use crate::nearest::nearest;
 use crate::yaml::{Mapping, Node, Value};
 
@@ -17,12 +17,12 @@ const KEYS_OF_CONDA: [&str; 4] = ["name", "channels", "prefix", "variables"];
 /// Source: MLflow's `python_env.yaml`, as `mlflow.utils.environment._PythonEnv` of MLflow 3 reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::environment) struct PythonEnv {
-    /// The version of Python; nothing where any will do.
+    /// The version of Python; nothing if any will do.
     pub(in crate::environment) python: Option<String>,
-    /// Lines of a requirements file that is installed first.
-    pub(in crate::environment) build_dependencies: Vec<String>,
-    /// Lines of a requirements file that is installed then.
-    pub(in crate::environment) dependencies: Vec<String>,
+    /// What is installed first.
+    pub(in crate::environment) build_dependencies: Vec<RequirementLine>,
+    /// What is installed then.
+    pub(in crate::environment) dependencies: Vec<RequirementLine>,
 }
 
 impl PythonEnv {
@@ -30,7 +30,7 @@ impl PythonEnv {
     pub(in crate::environment) fn read(file: &Path) -> Result<Self, EnvironmentError> {
         let text = std::fs::read(file).and_then(|text| check_mark(&text).map(|()| text));
         let text = text.map_err(|error| {
-            let message = format!("{}: the file cannot be read", file.display());
+            let message = format!("cannot read the Python environment file {}", file.display());
             EnvironmentError::new(message, unreadable_hint(file, &error)).caused_by(error)
         })?;
         let reader = Reader {
@@ -44,8 +44,8 @@ impl PythonEnv {
 
     /// The text that the name of the environment is made of: Python's `str()` of the description.
     pub(super) fn python_str(&self, version: &str) -> String {
-        let list = |lines: &[String]| {
-            let items: Vec<String> = lines.iter().map(|line| python_repr(line)).collect();
+        let list = |lines: &[RequirementLine]| {
+            let items: Vec<String> = lines.iter().map(|line| python_repr(&line.text)).collect();
             format!("[{}]", items.join(", "))
         };
         format!(
@@ -112,7 +112,7 @@ impl Reader {
                 return Ok(Some(version.clone()));
             }
             Value::Str(version) => (
-                format!("'{version}' is not a valid version of Python"),
+                format!("'{version}' is not a valid Python version"),
                 "write a version such as python: \"3.11\", or a range such as python: \">=3.9,<3.12\""
                     .to_owned(),
             ),
@@ -128,7 +128,7 @@ impl Reader {
         Err(self.file.problem(node.start, &problem, hint))
     }
 
-    fn lines(&self, key: &str, node: &Node) -> Result<Vec<String>, EnvironmentError> {
+    fn lines(&self, key: &str, node: &Node) -> Result<Vec<RequirementLine>, EnvironmentError> {
         let items = match &node.value {
             Value::Null => return Ok(Vec::new()),
             Value::List(items) => items,
@@ -140,19 +140,19 @@ impl Reader {
         items.iter().map(|item| self.line(key, item)).collect()
     }
 
-    fn line(&self, key: &str, item: &Node) -> Result<String, EnvironmentError> {
+    fn line(&self, key: &str, item: &Node) -> Result<RequirementLine, EnvironmentError> {
         match &item.value {
             Value::Str(line) if is_of_conda(line) => Err(self.of_conda(item, line)),
-            Value::Str(line) => Ok(line.clone()),
+            Value::Str(line) => Ok(self.file.requirement(item.start, line)),
             Value::Map(mapping) if mapping.get("pip").is_some() => Err(self.of_conda(item, "pip:")),
             other => {
                 let problem = format!(
-                    "each of the '{key}' must be text as in a requirements file, not {}",
+                    "each item of '{key}' must be text as in a requirements file, not {}",
                     other.kind()
                 );
                 let hint = match other {
                     Value::Map(_) => format!(
-                        "{key} are written as in a requirements file, such as '- numpy>=2' or '- -r requirements.txt'"
+                        "write {key} as in a requirements file, such as '- numpy>=2' or '- -r requirements.txt'"
                     ),
                     _ => String::new(),
                 };
@@ -166,8 +166,8 @@ impl Reader {
         let problem =
             format!("'{sign}' belongs to a conda environment file, not to a Python environment file");
         let hint = format!(
-            "write `conda_env: {}` in MLproject (with --env-manager virtualenv or uv that needs no conda), or \
-             list the packages as in a requirements file",
+            "write `conda_env: {}` in MLproject (to run it without conda, pass --env-manager uv), or list the \
+             packages as in a requirements file",
             self.file.name()
         );
         self.file.problem(node.start, &problem, hint)

@@ -10,7 +10,9 @@ use std::path::Path;
 use super::python_env::python_repr;
 use crate::environment::EnvironmentError;
 use crate::environment::cache::sha1;
-use crate::environment::environment_file::{read_text, unreadable_hint};
+use crate::environment::environment_file::{RequirementLine, read_text, unreadable_hint};
+use crate::project::{Location, SourceFile};
+use crate::yaml::Position;
 
 /// How deep files may name each other, so that two that do it in a circle are an error.
 const MAX_DEPTH: usize = 100;
@@ -18,67 +20,113 @@ const MAX_DEPTH: usize = 100;
 /// The file in which uv keeps the exact packages of a project.
 pub(super) const LOCK_FILE: &str = "uv.lock";
 /// The file that uv's lock file belongs to.
-const PROJECT_FILE: &str = "pyproject.toml";
+pub(super) const PROJECT_FILE: &str = "pyproject.toml";
 /// The file in which uv finds the Python of a project.
 const VERSION_FILE: &str = ".python-version";
 
-/// One requirement, and whether it comes from a constraints file. Ordered as Python orders the pair.
-type Requirement = (String, bool);
+/// A requirement, and whether it comes from a constraints file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Requirement {
+    pub(super) line: RequirementLine,
+    is_constraint: bool,
+}
+
+/// All requirements, those of the files that `-r` and `-c` name too.
+pub(super) fn read_all(
+    lines: &[RequirementLine],
+    directory: &Path,
+) -> Result<Vec<Requirement>, EnvironmentError> {
+    let mut found = Vec::new();
+    collect(lines.iter().cloned(), directory, false, 0, &mut found)?;
+    Ok(found)
+}
+
+/// All requirements of a file, whose text was read already, and of the files that it names.
+pub(super) fn read_file(path: &Path, text: &str) -> Result<Vec<Requirement>, EnvironmentError> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut found = Vec::new();
+    collect(lines_of(path, text).into_iter(), directory, false, 1, &mut found)?;
+    Ok(found)
+}
 
 /// The text of all requirements for the environment's name.
-pub(super) fn text_for_name(lines: &[String], directory: &Path) -> Result<String, EnvironmentError> {
-    let mut found = Vec::new();
-    collect(lines.iter().map(String::as_str), directory, false, 0, &mut found)?;
-    found.sort();
-    let texts = found.iter().map(|(line, is_constraint)| {
+pub(super) fn text_for_name(requirements: &[Requirement]) -> String {
+    let mut pairs: Vec<(&str, bool)> = requirements
+        .iter()
+        .map(|requirement| (requirement.line.text.as_str(), requirement.is_constraint))
+        .collect();
+    // As Python orders the pair.
+    pairs.sort_unstable();
+    let texts = pairs.iter().map(|(line, is_constraint)| {
         format!(
             "_Requirement(req_str={}, is_constraint={})",
             python_repr(line),
             if *is_constraint { "True" } else { "False" }
         )
     });
-    Ok(texts.collect())
+    texts.collect()
 }
 
-fn collect<'a>(
-    lines: impl Iterator<Item = &'a str>,
+fn collect(
+    lines: impl Iterator<Item = RequirementLine>,
     directory: &Path,
     is_constraint: bool,
     depth: usize,
     found: &mut Vec<Requirement>,
 ) -> Result<(), EnvironmentError> {
-    for line in joined(lines.map(|line| without_comment(line.trim_matches(is_python_space)))) {
-        if line.is_empty() || line.starts_with('#') {
+    let stripped = lines.map(|mut line| {
+        line.text = without_comment(line.text.trim_matches(is_python_space)).to_owned();
+        line
+    });
+    for line in joined(stripped) {
+        if line.text.is_empty() || line.text.starts_with('#') {
             continue;
         }
-        match named_file(&line) {
+        match named_file(&line.text) {
             Some((file, is_constraint)) => {
                 let path = directory.join(file);
-                let text = read(&path, depth)?;
+                let lines =
+                    read(&path, depth).map_err(|error| unreadable(&path, &error, line.place.clone()))?;
                 let directory = path.parent().unwrap_or(directory);
-                collect(python_lines(&text), directory, is_constraint, depth + 1, found)?;
+                collect(lines.into_iter(), directory, is_constraint, depth + 1, found)?;
             }
-            None => found.push((line, is_constraint)),
+            None => found.push(Requirement { line, is_constraint }),
         }
     }
     Ok(())
 }
 
-fn read(path: &Path, depth: usize) -> Result<String, EnvironmentError> {
-    let text = match depth {
-        MAX_DEPTH => Err(io::Error::other("requirements files name each other in a circle")),
-        _ => read_text(path),
+/// The lines of a requirements file.
+fn read(path: &Path, depth: usize) -> io::Result<Vec<RequirementLine>> {
+    if depth == MAX_DEPTH {
+        return Err(io::Error::other("requirements files name each other in a circle"));
+    }
+    Ok(lines_of(path, &read_text(path)?))
+}
+
+fn lines_of(path: &Path, text: &str) -> Vec<RequirementLine> {
+    let file = SourceFile::new(path, text);
+    let lines = python_lines(text)
+        .enumerate()
+        .map(|(index, text)| RequirementLine {
+            text: text.to_owned(),
+            place: file.at(Position {
+                line: index + 1,
+                column: 1,
+            }),
+        });
+    lines.collect()
+}
+
+fn unreadable(path: &Path, error: &io::Error, place: Location) -> EnvironmentError {
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound => {
+            "paths are relative to the project's directory, or to the file that has the line".to_owned()
+        }
+        _ => unreadable_hint(path, error),
     };
-    text.map_err(|error| {
-        let hint = match error.kind() {
-            io::ErrorKind::NotFound => {
-                "name it relative to the project's directory, or to that of the file that names it".to_owned()
-            }
-            _ => unreadable_hint(path, &error),
-        };
-        let message = format!("cannot read the requirements file '{}'", path.display());
-        EnvironmentError::new(message, hint).caused_by(error)
-    })
+    let problem = format!("cannot read the requirements file '{}'", path.display());
+    EnvironmentError::at(place, &problem, hint).caused_by(error.to_string())
 }
 
 /// The file that a line names, and whether it is one of constraints.
@@ -97,17 +145,19 @@ fn named_file(line: &str) -> Option<(&str, bool)> {
 }
 
 /// Joins lines that end with a backslash to those after them.
-fn joined<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
+fn joined(lines: impl Iterator<Item = RequirementLine>) -> Vec<RequirementLine> {
     let mut whole = Vec::new();
-    let mut unfinished: Option<String> = None;
-    for line in lines {
-        let mut start = unfinished.take().unwrap_or_default();
-        if line.ends_with('\\') {
-            start.push_str(line.trim_end_matches('\\'));
-            unfinished = Some(start);
+    let mut unfinished: Option<RequirementLine> = None;
+    for mut line in lines {
+        if let Some(mut start) = unfinished.take() {
+            start.text.push_str(&line.text);
+            line = start;
+        }
+        if line.text.ends_with('\\') {
+            line.text.truncate(line.text.trim_end_matches('\\').len());
+            unfinished = Some(line);
         } else {
-            start.push_str(line);
-            whole.push(start);
+            whole.push(line);
         }
     }
     whole.extend(unfinished);
@@ -170,28 +220,50 @@ mod tests {
         ] {
             std::fs::write(root.join(name), text).unwrap();
         }
+        let lines = python_env(&["zero", "-r a.txt"]);
+        let found = read_all(&lines, root).unwrap();
+        let found: Vec<_> = found
+            .iter()
+            .map(|Requirement { line, is_constraint }| {
+                let file = line.place.file.path().file_name().unwrap().to_str().unwrap();
+                (line.text.as_str(), *is_constraint, file, line.place.position.line)
+            })
+            .collect();
         let expected = [
-            ("zero", false),
-            ("one", false),
-            ("two >=1", false),
-            ("three#x", true),
+            ("zero", false, "python_env.yaml", 1),
+            ("one", false, "a.txt", 1),
+            ("two >=1", false, "b.txt", 1),
+            ("three#x", true, "c.txt", 1),
         ];
-        let mut found = Vec::new();
-        collect(["zero", "-r a.txt"].into_iter(), root, false, 0, &mut found).unwrap();
-        assert_eq!(
-            found,
-            expected.map(|(line, is_constraint)| (line.to_owned(), is_constraint))
-        );
+        assert_eq!(found, expected);
+    }
+
+    /// Lines of an environment file, one below the other.
+    fn python_env(lines: &[&str]) -> Vec<RequirementLine> {
+        let file = SourceFile::new("python_env.yaml", lines.join("\n"));
+        let place = |index| Position {
+            line: index + 1,
+            column: 1,
+        };
+        let lines = lines.iter().enumerate();
+        let line = |(index, text): (usize, &&str)| RequirementLine {
+            text: (*text).to_owned(),
+            place: file.at(place(index)),
+        };
+        lines.map(line).collect()
     }
 
     #[test]
     fn a_missing_file_and_a_circle_are_errors() {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("circle.txt"), "-r circle.txt").unwrap();
-        for file in ["missing.txt", "circle.txt"] {
-            let line = format!("-r {file}");
-            let error = text_for_name(&[line], directory.path()).unwrap_err();
-            assert!(error.to_string().contains(file), "{error}");
+        std::fs::write(directory.path().join("circle.txt"), "\n-r circle.txt").unwrap();
+        for (file, place) in [
+            ("missing.txt", "python_env.yaml:1:1: "),
+            ("circle.txt", "circle.txt:2:1: "),
+        ] {
+            let lines = python_env(&[&format!("-r {file}")]);
+            let error = read_all(&lines, directory.path()).unwrap_err().to_string();
+            assert!(error.contains(place) && error.contains("cannot read"), "{error}");
         }
     }
 }

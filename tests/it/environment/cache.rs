@@ -60,6 +60,9 @@ fn environments_are_listed() {
     assert_eq!(listed["manager"], "uv");
     assert_eq!(listed["project"], "tiny");
     assert_eq!(listed["state"], "ready");
+    let log = fs::read_to_string(listed["log"].as_str().unwrap()).unwrap();
+    assert_starts_with(&log, "$ uv venv ");
+    assert_contains(&log, "\nActivate with: ");
     assert!(listed["bytes"].as_u64().unwrap() > 10_000, "{listed}");
     assert!(
         listed["created"].as_i64() <= listed["last_used"].as_i64(),
@@ -105,7 +108,7 @@ fn an_environment_in_use_is_never_removed() {
     assert_contains(
         removed.stderr(),
         &format!(
-            "the environment {name} is not removed: used by process {} on '",
+            "cannot remove environment {name}: it is used by a run (pid {} on '",
             run.id()
         ),
     );
@@ -186,22 +189,29 @@ fn thirty_runs_share_one_build() {
     assert_eq!(codes, vec![Some(0); RUNS], "{}", logs.join("\n---\n"));
     let builders = logs
         .iter()
-        .filter(|log| log.contains("Creating the environment"))
+        .filter(|log| log.contains("Building environment"))
         .count();
-    let waiters: Vec<&String> = logs.iter().filter(|log| log.contains("Waiting for")).collect();
+    let waiters: Vec<&String> = logs
+        .iter()
+        .filter(|log| log.contains("Waiting for another run to build environment mlflow-"))
+        .collect();
     assert_eq!(builders, 1, "{}", logs.join("\n---\n"));
     assert!(!waiters.is_empty());
     for log in waiters {
         // Once each, and it says for whom.
-        assert_eq!(count(log, "Waiting for process "), 1, "{log}");
-        assert_contains(log, "(project 'tiny'), which builds the environment mlflow-");
+        assert_eq!(count(log, "Waiting for "), 1, "{log}");
+        assert_contains(log, ", project 'tiny')\n");
     }
     let records = records(&only_environment(&project));
     let left: Vec<_> = fs::read_dir(&records)
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
-    assert_eq!(left.len(), 2, "only the record and the empty `users`: {left:?}");
+    assert_eq!(
+        left.len(),
+        3,
+        "only the record, the log and the empty `users`: {left:?}"
+    );
     assert_eq!(fs::read_dir(records.join("users")).unwrap().count(), 0);
 }
 
@@ -241,7 +251,7 @@ fn a_lock_that_nobody_holds_is_broken() {
         let mut run = start(&project, number, &arguments);
         if !is_broken_at_once {
             wait_until("the waiter says for whom it waits", || {
-                log(&project, number).contains("Waiting for process ")
+                log(&project, number).contains("Waiting for another run")
             });
             assert!(run.try_wait().unwrap().is_none());
             assert!(!environment.exists());
@@ -249,7 +259,7 @@ fn a_lock_that_nobody_holds_is_broken() {
             fs::remove_file(&lock).unwrap();
         }
         assert!(run.wait().unwrap().success(), "{}", log(&project, number));
-        let broken = log(&project, number).contains("was left behind by process ");
+        let broken = log(&project, number).contains("removed the stale lock of environment ");
         assert_eq!(broken, is_broken_at_once, "{}", log(&project, number));
         assert!(environment.join("bin/python").exists());
     }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::tiny_project;
-use crate::harness::{Finished, Project, assert_golden};
+use crate::harness::{Finished, Project, assert_contains, assert_golden, assert_lacks};
 
 /// The transcript with paths and versions of this machine replaced.
 fn text(finished: &Finished<'_>) -> String {
@@ -138,13 +138,26 @@ fn a_failed_installation_shows_its_last_lines() {
         );
         let finished = project.mlrun(&["run", "project", "--env-manager", manager, "-q"]);
         finished.expect_code(1);
-        let error = finished.stderr().split("error: `").nth(1).unwrap();
-        assert!(error.contains("failed with exit code "), "{}", finished.stderr());
-        assert!(
-            error.contains("missing-1.0-py3-none-any.whl"),
-            "{}",
-            finished.stderr()
+        let program = if manager == "uv" {
+            "uv pip install"
+        } else {
+            "pip install"
+        };
+        let error = project.sandbox().anonymous(finished.stderr());
+        let expected = "error: <sandbox>/work/project/python_env.yaml:1:16: cannot install './wheels/missing-1.0-py3-none-any.whl'\n   |\n 1 | dependencies: [./wheels/missing-1.0-py3-none-any.whl]\n";
+        assert_contains(&error, expected);
+        assert_contains(
+            &error,
+            &format!("\n  caused by: `{program}` failed with exit code "),
         );
+        let (before, hint) = error.split_once("\nhint: the whole output is in ").unwrap();
+        assert_contains(
+            before.split("caused by").nth(1).unwrap(),
+            "missing-1.0-py3-none-any.whl",
+        );
+        assert_lacks(&error, "requirements.");
+        let log = project.sandbox().expand(hint.trim());
+        assert_contains(&fs::read_to_string(log).unwrap(), " install -r requirements.");
         assert_eq!(finished.store().run().status, "FAILED");
     }
 }

@@ -5,7 +5,9 @@
 mod cache;
 mod conda;
 mod errors;
+mod live_line;
 mod python;
+mod requirements;
 mod reuse;
 
 pub(crate) use cache::ENDLESS_PACKAGE;

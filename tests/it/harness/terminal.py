@@ -2,9 +2,9 @@
 
 usage: terminal.py STEPS PROGRAM [ARGUMENT...]
 
-STEPS is a JSON list of ["see", TEXT], ["type", TEXT], ["file", PATH] and ["press", KEYS, TEXT]:
-wait until TEXT has been shown, type TEXT, wait until PATH exists, type KEYS again and again until
-TEXT is shown, for when nothing tells that the keys will be heeded. All that was shown goes to standard
+STEPS is a JSON list of ["see", TEXT], ["type", TEXT], ["file", PATH], ["make", PATH] and
+["press", KEYS, TEXT]: wait until TEXT has been shown, type TEXT, wait until PATH exists, create PATH, type
+KEYS again and again until TEXT is shown, for when nothing tells that the keys will be heeded. All that was shown goes to standard
 output; the exit code is the program's, 128+N for signal N, or 99 when a step took too long.
 """
 
@@ -51,6 +51,9 @@ def main():
             if kind == "press" and time.monotonic() > next_press:
                 os.write(terminal, keys[0].encode())
                 next_press = time.monotonic() + 0.2
+            if kind == "make":
+                open(text, "w").close()
+                break
             if kind == "type":
                 os.write(terminal, text.encode())
                 break

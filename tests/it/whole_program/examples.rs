@@ -124,7 +124,7 @@ fn sklearn_wine_brings_its_packages() {
             ]);
             finished.expect_code(0);
             assert_starts_with(finished.stdout(), "rmse=");
-            let created = finished.stderr().matches("Creating the environment").count();
+            let created = finished.stderr().matches("Building environment").count();
             assert_eq!(created, creation, "{}", finished.stderr());
         }
     }

@@ -121,16 +121,16 @@ fn links_that_cannot_be_copied_are_told_before_there_is_a_run() {
     for (target, expected) in [
         (
             "/dev/zero",
-            "it leads to '/dev/zero', which is neither a file nor a directory",
+            "it points to '/dev/zero', which is neither a file nor a directory",
         ),
-        ("..", "it leads to '..', which holds the link itself"),
+        ("..", "it points to '..', which holds the link itself"),
     ] {
         symlink(target, &path).unwrap();
         for arguments in [&[][..], &["--dry-run"]] {
             let finished = project.run(arguments).with_code(1);
             let expected = format!(
-                "error: cannot put the link 'odd' into the image: {expected}\nhint: remove the link, or leave it out of \
-                 the image by a line in the project's .dockerignore\n"
+                "error: cannot add the link 'odd' to the image: {expected}\nhint: remove the link, or exclude it in the \
+                 project's .dockerignore\n"
             );
             assert_eq!(finished.stderr(), expected);
         }
@@ -142,7 +142,7 @@ fn links_that_cannot_be_copied_are_told_before_there_is_a_run() {
     project.run(&[]).expect_code(0);
     symlink("gone", sandbox.work().join("project/nowhere")).unwrap();
     let finished = project.run(&[]).with_code(0);
-    let warning = "warning: the link 'nowhere' of the project leads nowhere\n";
+    let warning = "warning: the link 'nowhere' in the project is broken\n";
     assert_contains(finished.stderr(), warning);
 }
 
@@ -175,6 +175,6 @@ fn links_of_a_fetched_project_stay_in_what_was_fetched() {
     let finished = project.project.mlrun(&["run", &uri, "-v", "main"]);
     finished.expect_code(1);
     let told = finished.stderr();
-    assert_contains(told, "cannot put the link 'stolen' into the image: it leads to '");
+    assert_contains(told, "cannot add the link 'stolen' to the image: it points to '");
     assert_contains(told, "', which was not fetched with the project\nhint: ");
 }

@@ -98,6 +98,7 @@ fn a_missing_image_is_pulled() {
     let finished = project.run(&[]).with_code(0);
     assert_starts_with(finished.stderr(), &format!("Pulling {}\n", image.1));
     assert_contains(finished.stderr(), "Status: Downloaded newer image");
+    assert_contains(finished.stderr(), &format!("\nPulled image {} in ", image.1));
     assert!(docker.image_id(&image.1).is_some());
 }
 
@@ -110,10 +111,7 @@ fn a_registry_with_a_password_takes_the_clients_own() {
     let image = TestImage(docker, registry.push(docker, &base));
     let project = DockerProject::on(docker, &image.1, "", "true");
     let refused = project.run(&[]).with_code(1);
-    let error = format!(
-        "error: the registry of the image '{}' refused to give it\n",
-        image.1
-    );
+    let error = format!("error: the registry denied access to the image '{}'\n", image.1);
     assert_contains(refused.stderr(), &error);
     let hint = format!(
         "hint: log in with `docker login {}`, and check the name of the image\n",
@@ -138,6 +136,6 @@ fn an_image_that_its_registry_has_not_is_said_to_be_missing() {
     let image = format!("{}/no/such:image", registry.address);
     let project = DockerProject::on(docker, &image, "", "true");
     let refused = project.run(&[]).with_code(1);
-    let error = format!("error: there is no image '{image}', neither on this machine nor at its registry\n");
+    let error = format!("error: image '{image}' not found, neither on this machine nor in its registry\n");
     assert_contains(refused.stderr(), &error);
 }

@@ -148,7 +148,7 @@ fn an_image_is_called_by_the_commit_and_by_a_valid_name() {
     let finished = project.run(&[]).with_code(0);
     let uri = format!("{}-my-project:{}", project.name, &commit[..7]);
     assert_eq!(finished.store().run().tags["mlflow.docker.image.uri"], uri);
-    let told = format!("The project's name '{name}' cannot be an image's; the image is called {uri}\n");
+    let told = format!("'{name}' is not a valid image name; the image is called {uri}\n");
     assert_contains(finished.stderr(), &told);
     project.name = uri;
 }
@@ -332,10 +332,7 @@ fn volumes_of_a_directory_with_a_colon_in_its_path_are_mounted() {
     // What docker would refuse is refused before there is a run.
     for (volume, expected) in [
         ("/a:b:/c:ro", "it has 4 parts with colons between them"),
-        (
-            "/a:b",
-            "the path in the container, 'b', does not begin with a slash",
-        ),
+        ("/a:b", "the path in the container, 'b', must begin with a slash"),
     ] {
         let finished = project
             .project
@@ -367,7 +364,8 @@ fn buildkit_that_cannot_be_reached_is_done_without() {
     );
     let finished = project.run(&[]).with_code(0);
     assert_eq!(finished.stdout(), "data\n");
-    let told = "DOCKER_BUILDKIT asks for BuildKit, but docker's buildx is not installed; building without BuildKit\n";
+    let told =
+        "building without BuildKit: DOCKER_BUILDKIT asks for it, but docker's buildx is not installed\n";
     assert_contains(finished.stderr(), told);
     // An engine that can build in no other way.
     sandbox.write_executable(

@@ -149,14 +149,14 @@ fn refusal(project: &Project, arguments: &[&str]) -> String {
 
 #[test]
 fn no_conda() {
-    let not_set = "error: there is no conda: MLFLOW_CONDA_HOME and CONDA_EXE are not set, and no directory of PATH holds conda, mamba or micromamba\nhint: install conda or micromamba, or set MLFLOW_CONDA_HOME to the directory of its installation, or add its bin directory to PATH";
-    let pip_only = "; or pass --env-manager uv or --env-manager virtualenv, since the environment holds only Python and packages of pip\n";
+    let not_set = "error: conda not found: MLFLOW_CONDA_HOME and CONDA_EXE are not set, and PATH has no conda, mamba or micromamba\nhint: install conda or micromamba, set MLFLOW_CONDA_HOME to its directory, or add its bin directory to PATH";
+    let pip_only = "; or pass --env-manager uv or --env-manager virtualenv (the environment has only Python and pip packages)\n";
     for (text, way_out) in [
         ("dependencies: [python=3.11, pip, {pip: [mlflow]}]\n", pip_only),
         ("name: x\n", pip_only),
         (
             "dependencies: [python=3.11, numpy, 'scipy >=1', {pip: [mlflow]}]\n",
-            "; or pass --env-manager uv or --env-manager virtualenv, which leave out what only conda has: numpy, scipy >=1\n",
+            "; or pass --env-manager uv or --env-manager virtualenv (without the conda packages numpy, scipy >=1)\n",
         ),
         ("dependencies: [python]\n", "\n"),
         ("dependencies: [unclosed\n", "\n"),
@@ -177,12 +177,12 @@ fn a_conda_that_is_not_there() {
         (
             "MLFLOW_CONDA_HOME",
             "<sandbox>/no conda",
-            "error: there is no conda: by MLFLOW_CONDA_HOME it is <sandbox>/no conda/bin/conda, which does not exist\nhint: set MLFLOW_CONDA_HOME to the directory of a conda installation, the one that has bin/conda in it; or pass --env-manager uv or --env-manager virtualenv, since the environment holds only Python and packages of pip\n",
+            "error: conda not found: MLFLOW_CONDA_HOME points to <sandbox>/no conda/bin/conda, which does not exist\nhint: set MLFLOW_CONDA_HOME to the directory of a conda installation (the one that contains bin/conda); or pass --env-manager uv or --env-manager virtualenv (the environment has only Python and pip packages)\n",
         ),
         (
             "CONDA_EXE",
             "<sandbox>/gone/bin/conda",
-            "error: there is no conda: by CONDA_EXE it is <sandbox>/gone/bin/conda, which does not exist\nhint: set MLFLOW_CONDA_HOME to the directory of a conda installation, or correct CONDA_EXE; or pass --env-manager uv or --env-manager virtualenv, since the environment holds only Python and packages of pip\n",
+            "error: conda not found: CONDA_EXE points to <sandbox>/gone/bin/conda, which does not exist\nhint: set MLFLOW_CONDA_HOME to the directory of a conda installation, or correct CONDA_EXE; or pass --env-manager uv or --env-manager virtualenv (the environment has only Python and pip packages)\n",
         ),
     ] {
         let project = Project::new()
@@ -201,7 +201,7 @@ fn a_create_program_that_is_not_there() {
         .env("MLFLOW_CONDA_CREATE_ENV_CMD", "mamba");
     assert_eq!(
         refusal(&project, &[]),
-        "error: MLFLOW_CONDA_CREATE_ENV_CMD names the program '<sandbox>/work/conda/bin/mamba', which does not exist\nhint: it must stand beside the conda program; install it there, or unset MLFLOW_CONDA_CREATE_ENV_CMD to use conda itself\n"
+        "error: MLFLOW_CONDA_CREATE_ENV_CMD names the program '<sandbox>/work/conda/bin/mamba', which does not exist\nhint: install it beside the conda program, or unset MLFLOW_CONDA_CREATE_ENV_CMD to use conda itself\n"
     );
 }
 
@@ -218,7 +218,7 @@ fn files_that_cannot_be_used() {
         ),
         (
             "dependencies:\n  - python\n",
-            "error: <sandbox>/work/project/conda.yaml:2:5: the dependency 'python' names no version of Python\n   |\n 2 |   - python\n   |     ^^^^^^\nhint: pin it, as in python=3.11, or let conda choose it with --env-manager conda\n",
+            "error: <sandbox>/work/project/conda.yaml:2:5: the dependency 'python' does not pin a version of Python\n   |\n 2 |   - python\n   |     ^^^^^^\nhint: pin it, as in python=3.11, or let conda choose it with --env-manager conda\n",
         ),
         (
             "dependencies:\n  - python>3.8\n",

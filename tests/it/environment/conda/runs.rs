@@ -168,17 +168,29 @@ fn a_failed_creation_leaves_nothing() {
         return;
     };
     let project = project.mlproject("conda_env: conda.yaml\nentry_points: {main: {command: echo ran}}\n");
-    for (text, expected) in [
-        ("dependencies: [no-such-package]\n", "no-such-package"),
+    for (text, place, expected) in [
+        (
+            "dependencies:\n- python\n- no-such-package\n",
+            "3:3",
+            "no-such-package",
+        ),
         // conda itself leaves the environment there when pip fails.
-        ("dependencies: [python, pip, {pip: [./missing]}]\n", "./missing"),
+        (
+            "dependencies:\n- python\n- pip\n- pip:\n  - ./missing\n",
+            "5:5",
+            "./missing",
+        ),
     ] {
         project.sandbox().write("project/conda.yaml", text);
-        let finished = project.mlrun(&["run", "project"]).with_code(1);
-        let (_, error) = finished
-            .stderr()
-            .split_once("error: cannot create the conda environment 'mlflow-")
-            .unwrap_or_else(|| panic!("{}", finished.stderr()));
+        let finished = project.mlrun(&["run", "project", "-q"]).with_code(1);
+        let error = project.sandbox().anonymous(finished.stderr());
+        let (_, error) = error
+            .split_once(&format!(
+                "error: <sandbox>/work/project/conda.yaml:{place}: cannot install '{expected}'\n   |\n"
+            ))
+            .unwrap_or_else(|| panic!("{error}"));
+        assert_lacks(error, "condaenv.");
+        assert_contains(error, "/build.log\n");
         assert_contains(error, "  caused by: `");
         assert_contains(error, "conda env create -n mlflow-");
         assert_contains(error, expected);
@@ -305,7 +317,7 @@ fn a_killed_creation_is_made_anew() {
     child.wait().unwrap();
     let finished = succeed(&project, &[]);
     assert_eq!(finished.stdout(), "hello from conda\n", "{}", finished.stderr());
-    assert_contains(finished.stderr(), "to build it anew: its build was interrupted");
+    assert_contains(finished.stderr(), "to build it again: its build was interrupted");
     assert_eq!(environments(&project).len(), 1);
 }
 

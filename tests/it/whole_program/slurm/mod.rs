@@ -156,7 +156,7 @@ fn fifty_array_tasks_share_an_environment_and_a_store() {
     assert_eq!(tasks, (0..50).collect());
     let builds = logs
         .iter()
-        .filter(|log| log.contains("Creating the environment"))
+        .filter(|log| log.contains("Building environment"))
         .count();
     assert_eq!(builds, 1, "{}", logs.join("\n---\n"));
 }
