@@ -5,6 +5,16 @@
 
 use std::ops::RangeInclusive;
 
+/// Declares the variables, and keeps what is said about each of them for the manual pages.
+macro_rules! variables {
+    ($($(#[doc = $line:literal])+ pub(crate) const $name:ident: $type:ty = $value:expr;)+) => {
+        $($(#[doc = $line])+ pub(crate) const $name: $type = $value;)+
+
+        const MEANINGS: &[(&str, &[&str])] = &[$((stringify!($name), &[$($line),+])),+];
+    };
+}
+
+variables! {
 /// The tracking URI. Read, and set for the entry point.
 pub(crate) const MLFLOW_TRACKING_URI: &str = "MLFLOW_TRACKING_URI";
 /// The experiment's name. Read as `--experiment-name`.
@@ -327,6 +337,14 @@ pub(crate) const TMP: &str = "TMP";
 pub(crate) const HOME: &str = "HOME";
 /// The user's shell, which runs `.sh` entry points. From POSIX.
 pub(crate) const SHELL: &str = "SHELL";
+}
+
+/// What the variable means, in one paragraph.
+pub(crate) fn meaning(name: &str) -> Option<String> {
+    let (_, lines) = MEANINGS.iter().find(|(known, _)| *known == name)?;
+    let lines: Vec<&str> = lines.iter().map(|line| line.trim()).collect();
+    Some(lines.join(" ").replace(['[', ']', '`'], ""))
+}
 
 /// The variable's value where it is set and not empty.
 ///

@@ -12,6 +12,7 @@ mod help;
 mod inspect;
 mod lint;
 mod log;
+mod man;
 mod mlflow;
 mod params_file;
 mod printer;
@@ -22,11 +23,10 @@ mod run_info;
 mod settings;
 mod text_table;
 mod transfer_bar;
-mod words;
+mod usage;
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -36,6 +36,7 @@ use clap::FromArgMatches;
 use args::{Arguments, Command, LogFormat};
 use printer::{Printer, Verbosity};
 use report::{Failure, Outcome};
+use usage::Line;
 
 use crate::process::{guard_children, raise_open_files, start_hint, survive_file_size_limit};
 
@@ -69,30 +70,26 @@ fn no_thread(error: io::Error) -> Failure {
 fn carry_out(words: Vec<OsString>) -> ExitCode {
     let mut program = args::command();
     program.build();
-    let checked = mlflow::hand_over(&words, |name| program.find_subcommand(name).is_some())
-        .and_then(|()| words::check(&program, &words));
-    if let Err(failure) = checked {
-        return Printer::new(LogFormat::Text, Verbosity::Normal).report(&failure);
+    let is_own = |name: &str| program.find_subcommand(name).is_some() || matches!(name, "help" | "version");
+    if let Err(failure) = mlflow::hand_over(&words, is_own) {
+        return usage_printer(&words).report(&failure);
+    }
+    let words = usage::normalized(&program, words);
+    if let Err(failure) = usage::check(&Line::read(&program, &words)) {
+        return usage_printer(&words).report(&failure);
     }
     let arguments = match parsed(program, &words) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // The message repeats words of the command line, which others may have written.
-            let error = parsed(args::command(), words.iter().map(|word| shown(word)))
-                .err()
-                .unwrap_or(error);
-            // A closed pipe while help is written is no error.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return refused(&error, &words),
     };
-    let (format, verbosity) = match &arguments.command {
-        Command::Run(run) => (run.log_format, verbosity(run.quiet, run.verbose)),
-        _ => (LogFormat::Text, Verbosity::Normal),
-    };
+    let format = arguments.log_format;
+    let verbosity = verbosity(arguments.quiet, arguments.verbose);
     let printer = Arc::new(Printer::new(format, verbosity));
     install_panic_report(format);
-    log::show(format, verbosity);
+    // A completion says nothing but what can be typed.
+    if !matches!(arguments.command, Command::Complete { .. }) {
+        log::show(format, verbosity);
+    }
     let result = arguments
         .env_file
         .map_or(Ok(()), |path| env_file::load(&path, &printer))
@@ -105,9 +102,9 @@ fn carry_out(words: Vec<OsString>) -> ExitCode {
             Command::Inspect(arguments) => block_on(inspect::run(arguments, &printer)),
             Command::Lint(arguments) => block_on(lint::run(arguments, &printer)),
             Command::Completions { shell } => {
-                printer::write_stdout(completions::script(shell)).map(|()| Outcome::Succeeded)
+                printer::write_stdout(&completions::script(shell, &words[0])).map(|()| Outcome::Succeeded)
             }
-            Command::Man { directory } => write_manual(directory.as_deref()),
+            Command::Man { directory } => man::write(directory.as_deref()),
             Command::Complete { index, words } => {
                 printer::write_stdout(&completions::candidates(index, words)).map(|()| Outcome::Succeeded)
             }
@@ -117,6 +114,28 @@ fn carry_out(words: Vec<OsString>) -> ExitCode {
         Ok(outcome) => outcome.into(),
         Err(failure) => printer.report(&failure),
     }
+}
+
+/// Says what the parser does not understand, or shows the help that was asked for.
+fn refused(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    let mut program = args::command();
+    program.build();
+    if let Some(failure) = usage::explain(&Line::read(&program, words), error) {
+        return usage_printer(words).report(&failure);
+    }
+    // The message repeats words of the command line, which others may have written.
+    let shown = parsed(args::command(), words.iter().map(|word| shown(word))).err();
+    // A closed pipe while help is written is no error.
+    let _ = shown.as_ref().unwrap_or(error).print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// Writes the errors of a command line that is not understood, in the form that it asks for.
+fn usage_printer(words: &[OsString]) -> Printer {
+    let is_json = |pair: &[OsString]| pair[0] == "--log-format" && pair[1] == "json";
+    let json = words.windows(2).any(is_json) || words.iter().any(|word| word == "--log-format=json");
+    let format = if json { LogFormat::Json } else { LogFormat::Text };
+    Printer::new(format, Verbosity::Normal)
 }
 
 fn parsed(
@@ -142,24 +161,6 @@ fn verbosity(quiet: bool, verbose: bool) -> Verbosity {
         (false, true) => Verbosity::Verbose,
         (false, false) => Verbosity::Normal,
     }
-}
-
-/// Writes the manual page of the program to standard output, or those of all commands into a directory.
-fn write_manual(directory: Option<&Path>) -> Result<Outcome, Failure> {
-    let Some(directory) = directory else {
-        let mut page = Vec::new();
-        let rendered = clap_mangen::Man::new(args::command()).render(&mut page);
-        rendered.map_err(Failure::new)?;
-        printer::write_stdout(&String::from_utf8_lossy(&page))?;
-        return Ok(Outcome::Succeeded);
-    };
-    std::fs::create_dir_all(directory)
-        .and_then(|()| clap_mangen::generate_to(args::command(), directory))
-        .map_err(|error| {
-            let message = format!("cannot write the manual pages to {}", directory.display());
-            Failure::caused_by(error, message)
-        })?;
-    Ok(Outcome::Succeeded)
 }
 
 /// Runs a command to its end on this thread.

@@ -114,6 +114,12 @@ pub trait TrackingStore: Send + Sync {
     /// Looks for runs that ended well; the newest come first.
     async fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError>;
 
+    /// The newest runs of all experiments, the newest first; deleted ones are left out.
+    async fn newest_runs(&self, limit: usize) -> Result<Vec<RunData>, TrackingError>;
+
+    /// The ids and names of the newest experiments; deleted ones are left out.
+    async fn newest_experiments(&self, limit: usize) -> Result<Vec<(ExperimentId, String)>, TrackingError>;
+
     /// Sets tags on a run; a tag that is there already gets the new value. A value for
     /// [`RUN_NAME`](crate::entities::tag::RUN_NAME) renames the run, where the store keeps names apart
     /// from tags too.

@@ -280,7 +280,10 @@ async fn finished_ids(
 }
 
 /// The runs with these ids, in their order; an id without a run is passed over.
-async fn runs(transaction: &mut dyn Transaction, ids: &[String]) -> Result<Vec<RunData>, SqlError> {
+pub(super) async fn runs(
+    transaction: &mut dyn Transaction,
+    ids: &[String],
+) -> Result<Vec<RunData>, SqlError> {
     let values: Vec<Value<'_>> = ids.iter().map(|id| Value::Text(id)).collect();
     let of_these = format!("run_uuid IN ({})", vec!["?"; ids.len()].join(", "));
     let sql = format!(
