@@ -5,10 +5,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::backend;
-use crate::cli::help;
-
-/// The heading of the options that every command takes.
-pub(super) const GLOBAL: &str = "Global options";
+use crate::cli::help::{self, GLOBAL};
 
 /// Run MLflow Projects and record the runs
 #[derive(Debug, Parser)]

@@ -4,7 +4,8 @@
 use clap::builder::Styles;
 use clap::{Arg, ArgAction, Command};
 
-use crate::cli::args::GLOBAL;
+/// The heading of the options that every command takes.
+pub(super) const GLOBAL: &str = "Global options";
 
 /// The options of `mlrun run` that `mlflow run` has too.
 const OF_MLFLOW: [&str; 14] = [
@@ -224,6 +225,10 @@ pub(super) fn page(path: &str) -> Option<&'static Page> {
 
 /// Lays out the help of the program and its commands.
 pub(super) fn laid_out(command: Command) -> Command {
+    let help = |action, text: &'static str| {
+        let help = Arg::new("help").short('h').long("help").action(action).help(text);
+        help.help_heading(GLOBAL).display_order(usize::MAX)
+    };
     let command = command
         .mut_subcommand("run", |run| {
             run.mut_args(|arg| {
@@ -237,17 +242,11 @@ pub(super) fn laid_out(command: Command) -> Command {
                 };
                 arg.help_heading(heading)
             })
+            // The one help that is long enough for two forms.
+            .arg(help(ArgAction::Help, "Print help (-h: summary, --help: all)"))
         })
         .disable_help_flag(true)
-        .arg(
-            Arg::new("help")
-                .short('h')
-                .long("help")
-                .action(ArgAction::Help)
-                .help("Print help (-h: summary, --help: all)")
-                .global(true)
-                .help_heading(GLOBAL),
-        );
+        .arg(help(ArgAction::HelpShort, "Print help").global(true));
     let command = PAGES
         .iter()
         .filter(|page| !page.path.is_empty())
@@ -255,21 +254,25 @@ pub(super) fn laid_out(command: Command) -> Command {
             let words: Vec<&str> = page.path.split(' ').collect();
             with_page(command, &words, page)
         });
-    let template = template(&command);
     let styles = command.get_styles().clone();
-    let ends = PAGES[0].ends(&styles);
-    command.help_template(template).after_long_help(ends)
+    let template = template(&command, &styles);
+    command.help_template(template).after_help(PAGES[0].ends(&styles))
 }
 
 /// The command with the page's texts at the end of the help of the sub command that the words lead to.
 fn with_page(command: Command, words: &[&str], page: &Page) -> Command {
-    let styles = command.get_styles().clone();
-    match words {
-        [] => command
-            .after_help(page.examples(&styles))
-            .after_long_help(page.ends(&styles)),
-        [first, rest @ ..] => command.mut_subcommand(first, |below| with_page(below, rest, page)),
-    }
+    let [first, rest @ ..] = words else {
+        let (styles, name) = (command.get_styles().clone(), command.get_name().to_owned());
+        let ends = page.ends(&styles);
+        if name == "run" {
+            return command.after_help(page.examples(&styles)).after_long_help(ends);
+        }
+        let about = command.get_long_about().map(ToString::to_string);
+        let more = about.and_then(|about| Some(about.split_once("\n\n")?.1.to_owned()));
+        let more = more.map(|more| format!("{more}\n\n")).unwrap_or_default();
+        return command.after_help(more + &ends);
+    };
+    command.mut_subcommand(first, |below| with_page(below, rest, page))
 }
 
 impl Page {
@@ -292,8 +295,7 @@ impl Page {
 }
 
 /// The help of the program itself, in which the commands stand in groups.
-fn template(command: &Command) -> String {
-    let styles = command.get_styles();
+fn template(command: &Command, styles: &Styles) -> String {
     let (header, literal) = (styles.get_header(), styles.get_literal());
     let commands = || command.get_subcommands().filter(|command| !command.is_hide_set());
     let names = commands().map(|command| command.get_name().len());

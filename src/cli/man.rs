@@ -92,7 +92,11 @@ fn page(command: &Command, path: &str) -> String {
     synopsis(&mut roff, command, path);
     roff.control("SH", ["DESCRIPTION"]);
     let about = text(command.get_long_about().or(command.get_about()));
-    paragraphs(&mut roff, &about);
+    // The page's name has the first paragraph already.
+    paragraphs(
+        &mut roff,
+        about.split_once("\n\n").map_or(&about, |(_, more)| more),
+    );
     if command.has_subcommands() {
         roff.control("SH", ["COMMANDS"]);
         for below in shown_commands(command) {

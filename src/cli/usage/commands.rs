@@ -40,6 +40,9 @@ pub(super) fn unknown_command(line: &Line<'_>, index: usize) -> Failure {
     match other.or_else(|| nearest(word, names())) {
         Some(near) => {
             let edits = [(index, vec![near.to_owned()])];
+            if index + 1 == line.words.len() {
+                return failure.with_hint(format!("did you mean `{}`?", line.corrected(&edits)));
+            }
             with_command(failure, &format!("did you mean `{path} {near}`?"), line, &edits)
         }
         None => failure.with_hint(format!("`{path} --help` lists the commands")),

@@ -88,11 +88,19 @@ pub(super) fn unknown_option(line: &Line<'_>, index: usize, elsewhere: Option<&A
         }
     }
     if is_run && typed.shown.starts_with("--") {
-        let near = declared_parameter(line, |name| nearest(typed.name, [name]).is_some());
-        let name = near.as_deref().unwrap_or(typed.name);
-        let meant = line.corrected(&as_parameter(line, index, name, typed.attached));
+        if let Some(near) = declared_parameter(line, |name| nearest(typed.name, [name]).is_some()) {
+            let edits = as_parameter(line, index, &near, typed.attached);
+            return with_command(
+                failure,
+                &format!("did you mean the parameter '{near}'?"),
+                line,
+                &edits,
+            );
+        }
+        let meant = line.corrected(&as_parameter(line, index, typed.name, typed.attached));
         return failure.with_hint(format!(
-            "if '{name}' is a parameter, try: {meant}; `{path} --help` lists the options"
+            "if '{}' is a parameter, try: {meant}; `{path} --help` lists the options",
+            typed.name
         ));
     }
     failure.with_hint(format!("`{path} --help` lists the options"))

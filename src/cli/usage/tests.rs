@@ -237,12 +237,12 @@ fn words_answer_with_what_was_meant() {
         (
             "env lsit",
             "unknown command 'lsit' of `mlrun env`",
-            "Try: mlrun env list",
+            "did you mean `mlrun env list`?",
         ),
         (
             "env ls",
             "unknown command 'ls' of `mlrun env`",
-            "Try: mlrun env list",
+            "did you mean `mlrun env list`?",
         ),
         (
             "rum . -P a=1",
@@ -332,6 +332,11 @@ fn words_answer_with_what_was_meant() {
             "run . --json",
             "--json needs --dry-run",
             "try: mlrun run . --json --dry-run",
+        ),
+        (
+            "run . --build-image=true",
+            "--build-image takes no value",
+            "leave it out; try: mlrun run . --build-image",
         ),
         (
             "run . -q --verbose",

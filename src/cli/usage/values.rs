@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Arg;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::line::{Edits, Line, Role, pair, path_of, split_value, with_command};
+use super::line::{Edits, Line, Role, Word, pair, path_of, split_value, with_command};
 use super::places::next_value;
 use crate::backend::BACKEND_NAMES;
 use crate::cli::report::Failure;
@@ -59,6 +59,18 @@ pub(in crate::cli) fn explain(line: &Line<'_>, error: &clap::Error) -> Option<Fa
             Some(Failure::usage("missing command").with_hint(format!("`{path} --help` lists the commands")))
         }
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => Some(invalid_value(line, error)),
+        ErrorKind::TooManyValues => {
+            let name = option_in(error, ContextKind::InvalidArg)?;
+            let is_it = |word: &Word<'_>| word.text.split_once('=').is_some_and(|(typed, _)| typed == name);
+            let place = line.words.iter().position(is_it)?;
+            let failure = Failure::usage(format!("{name} takes no value"));
+            Some(with_command(
+                failure,
+                "leave it out",
+                line,
+                &[(place, vec![name])],
+            ))
+        }
         ErrorKind::ArgumentConflict => {
             let (one, other) = (
                 option_in(error, ContextKind::InvalidArg)?,
