@@ -4,6 +4,16 @@
 
 use std::ops::RangeInclusive;
 
+/// Declares the variables, and keeps what is said about each of them for the manual pages.
+macro_rules! variables {
+    ($($(#[doc = $line:literal])+ pub(crate) const $name:ident: $type:ty = $value:expr;)+) => {
+        $($(#[doc = $line])+ pub(crate) const $name: $type = $value;)+
+
+        const MEANINGS: &[(&str, &[&str])] = &[$((stringify!($name), &[$($line),+])),+];
+    };
+}
+
+variables! {
 /// Turns colours off unless `--color` is given (<https://no-color.org>). Not MLflow's.
 pub(crate) const NO_COLOR: &str = "NO_COLOR";
 /// Turns colours on, also off a terminal, unless it is 0. Not MLflow's.
@@ -340,6 +350,14 @@ pub(crate) const TMP: &str = "TMP";
 pub(crate) const HOME: &str = "HOME";
 /// The user's shell, which runs `.sh` entry points. From POSIX.
 pub(crate) const SHELL: &str = "SHELL";
+}
+
+/// What the variable means, in one paragraph.
+pub(crate) fn meaning(name: &str) -> Option<String> {
+    let (_, lines) = MEANINGS.iter().find(|(known, _)| *known == name)?;
+    let lines: Vec<&str> = lines.iter().map(|line| line.trim()).collect();
+    Some(lines.join(" ").replace(['[', ']', '`'], ""))
+}
 
 /// The variable's value, if it is set and not empty.
 ///

@@ -5,10 +5,10 @@ use std::time::Duration;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::backend;
-use crate::cli::help;
+use crate::cli::help::{self, GLOBAL};
 use crate::cli::terminal::{self, ColorChoice};
 
-/// Run MLflow Projects: fetch a project, prepare its environment, run an entry point, record the run
+/// Run MLflow Projects and record the runs
 #[derive(Debug, Parser)]
 #[command(
     name = "mlrun",
@@ -19,8 +19,8 @@ use crate::cli::terminal::{self, ColorChoice};
     disable_help_subcommand = true
 )]
 pub(crate) struct Arguments {
-    /// Load variables from a dotenv file first; variables that are set already keep their value
-    #[arg(long, value_name = "FILE")]
+    /// Load variables from a dotenv FILE (variables already set keep their value)
+    #[arg(long, value_name = "FILE", global = true, help_heading = GLOBAL, value_hint = ValueHint::FilePath)]
     pub(crate) env_file: Option<std::path::PathBuf>,
 
     /// Use colors: auto, always or never [env: NO_COLOR, CLICOLOR_FORCE]
@@ -31,9 +31,26 @@ pub(crate) struct Arguments {
         default_value = "auto",
         hide_default_value = true,
         hide_possible_values = true,
-        help_heading = "Global options"
+        help_heading = GLOBAL
     )]
     pub(crate) color: ColorChoice,
+    /// Choose the format of log lines on standard error
+    #[arg(long, value_name = "FORMAT", global = true, help_heading = GLOBAL, default_value = "text")]
+    pub(crate) log_format: LogFormat,
+
+    /// Print only warnings and errors
+    #[arg(
+        short = 'q',
+        long,
+        global = true,
+        help_heading = GLOBAL,
+        conflicts_with = "verbose"
+    )]
+    pub(crate) quiet: bool,
+
+    /// Print details for debugging
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    pub(crate) verbose: bool,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -46,50 +63,54 @@ pub(crate) fn command() -> clap::Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run an MLflow project from a directory, a Git repository or a zip
+    /// Run a project
     ///
-    /// Local runs (the default) block until the entry point has ended. The exit code is 0 when the
-    /// run succeeded, 1 when it or its preparation failed, 2 for a usage error, and 128+N when signal N
-    /// ended it.
+    /// Fetches the project, prepares its environment, runs one of its entry points and records the run in the
+    /// tracking store that MLFLOW_TRACKING_URI names. Takes every option of `mlflow run`.
+    ///
+    /// A local run lasts until the entry point ends. Other backends may return earlier: see --wait and
+    /// --no-wait.
     Run(Box<RunArguments>),
 
-    /// Show how a run stands: its status in the tracking store, and whether what runs it still does
+    /// Show a run's status
     ///
-    /// The exit code is 0 when the status could be told, whatever it is; 1 when it could not.
+    /// Shows the status in the tracking store and whether the run's process or job is still alive.
     Status {
-        /// The run, in the store that MLFLOW_TRACKING_URI names
-        #[arg(value_name = "RUN_ID")]
+        /// Run id, in the store that MLFLOW_TRACKING_URI names
+        #[arg(value_name = "RUN")]
         run_id: String,
 
-        /// Write all that is known as one JSON object; times are in milliseconds since 1970
+        /// Print one JSON object (times in milliseconds since 1970)
         #[arg(long)]
         json: bool,
     },
 
-    /// Wait until a run has ended
+    /// Wait until a run ends
     ///
-    /// The exit code is 0 for FINISHED, 1 for FAILED or an end that is not known, 137 for KILLED, and
-    /// 128+N when signal N ended the waiting; the run goes on then.
+    /// Interrupting the wait does not stop the run.
     Wait {
-        /// The run, in the store that MLFLOW_TRACKING_URI names
-        #[arg(value_name = "RUN_ID")]
+        /// Run id, in the store that MLFLOW_TRACKING_URI names
+        #[arg(value_name = "RUN")]
         run_id: String,
     },
 
-    /// End a run with all that belongs to it, and record it as KILLED
+    /// Stop a run and record it as KILLED
     ///
-    /// The exit code is 0 when the run has ended, also when it had ended before; 1 when it cannot be ended
-    /// from here.
+    /// Stops every process, container or job of the run. A run that has already ended stays as it is.
     Cancel {
-        /// The run, in the store that MLFLOW_TRACKING_URI names
-        #[arg(value_name = "RUN_ID")]
+        /// Run id, in the store that MLFLOW_TRACKING_URI names
+        #[arg(value_name = "RUN")]
         run_id: String,
     },
 
-    /// Show a project's environment, entry points and parameters, and what is odd about its file
+    /// Show a project's entry points and parameters
+    ///
+    /// Also shows the project's environment and the problems that `mlrun lint` finds. Runs nothing.
     Inspect(InspectArguments),
 
-    /// Check a project's MLproject file; the exit code is 1 where a run would be refused
+    /// Check a project's files for mistakes
+    ///
+    /// Prints each finding with its file, line and column. Runs nothing.
     Lint(LintArguments),
 
     /// Write an MLproject file and an environment file for your scripts
@@ -111,20 +132,26 @@ pub(crate) enum Command {
         json: bool,
     },
 
-    /// Show and remove the environments that were built for projects
+    /// List and remove built environments
+    ///
+    /// mlrun builds an environment once and keeps it for later runs.
     #[command(subcommand, arg_required_else_help = true)]
     Env(EnvCommand),
 
-    /// Write a script that completes command lines: options, entry points, parameters
+    /// Print a shell completion script
+    ///
+    /// Completes options, entry points, parameters, runs, experiments and environments.
     Completions {
-        /// The shell
+        /// Shell to complete for
         #[arg(value_name = "SHELL")]
         shell: Shell,
     },
 
-    /// Write manual pages: that of mlrun to standard output, or those of all commands into a directory
+    /// Print or write the manual pages
+    ///
+    /// Without DIR, prints the page of mlrun itself; with DIR, writes the pages of all commands into it.
     Man {
-        /// The directory; made when it is missing
+        /// Directory for the pages; created if it does not exist
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         directory: Option<std::path::PathBuf>,
     },
@@ -143,27 +170,33 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum EnvCommand {
-    /// Show all environments: name, manager, size, when they were made and last used, and for which project
+    /// List the environments
+    ///
+    /// Shows each environment's name, manager, size, age, last use, state and project.
     List {
-        /// Write one JSON object per environment in a list; times are in milliseconds since 1970
+        /// Print a JSON list (times in milliseconds since 1970)
         #[arg(long)]
         json: bool,
     },
 
-    /// Remove environments that have not been used for long; never one in use
+    /// Remove environments that are no longer used
+    ///
+    /// Also removes what interrupted builds left behind. An environment in use is kept.
     Prune {
-        /// Remove those not used for this long: a number with s, m, h, d or w
+        /// Remove environments not used for TIME, such as 12h, 30d or 8w
         #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
         older_than: Duration,
 
-        /// Show what would be removed, and remove nothing
+        /// List what would be removed without removing it
         #[arg(long)]
         dry_run: bool,
     },
 
-    /// Remove environments by name, or by the beginning of one; never one in use
+    /// Remove environments by name
+    ///
+    /// An environment in use is not removed.
     Rm {
-        /// The names, as `mlrun env list` shows them
+        /// Names from `mlrun env list`, or unambiguous beginnings of them
         #[arg(value_name = "NAME", required = true)]
         names: Vec<String>,
     },
@@ -171,7 +204,7 @@ pub(crate) enum EnvCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArguments {
-    /// The project: a directory, a Git repository or a zip, as for `mlrun run`
+    /// Project: a directory, Git repository or zip ('#sub/dir' picks a subdirectory)
     #[arg(value_name = "URI", default_value = ".", value_hint = ValueHint::AnyPath)]
     pub(crate) uri: String,
 
@@ -179,26 +212,26 @@ pub(crate) struct InspectArguments {
     #[arg(short = 'e', long, value_name = "NAME", allow_hyphen_values = true)]
     pub(crate) entry_point: Option<String>,
 
-    /// The version of a Git project: a branch, a tag or a commit
+    /// Git branch, tag or commit
     #[arg(short = 'v', long, value_name = "VERSION", allow_hyphen_values = true)]
     pub(crate) version: Option<String>,
 
-    /// Write one JSON object
+    /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct LintArguments {
-    /// The project: a directory, a Git repository or a zip, as for `mlrun run`
+    /// Project: a directory, Git repository or zip ('#sub/dir' picks a subdirectory)
     #[arg(value_name = "URI", default_value = ".", value_hint = ValueHint::AnyPath)]
     pub(crate) uri: String,
 
-    /// The version of a Git project: a branch, a tag or a commit
+    /// Git branch, tag or commit
     #[arg(short = 'v', long, value_name = "VERSION", allow_hyphen_values = true)]
     pub(crate) version: Option<String>,
 
-    /// Write one JSON object with all findings
+    /// Print one JSON object with all findings
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -240,29 +273,43 @@ pub(crate) enum SchemaName {
     PythonEnv,
 }
 
-/// Reads a length of time such as `30d`.
+/// Reads a length of time such as `30d` or `1h30m`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let unknown = || "give a number with s, m, h, d or w, such as 30d".to_owned();
-    let (unit_start, unit) = text.char_indices().next_back().ok_or_else(unknown)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 60 * 60,
-        'd' => 24 * 60 * 60,
-        'w' => 7 * 24 * 60 * 60,
-        _ => return Err(unknown()),
-    };
-    let number: u64 = text[..unit_start].parse().map_err(|_| unknown())?;
-    Ok(Duration::from_secs(number.saturating_mul(seconds)))
+    const UNITS: &str = "write a number with a unit (s, m, h, d or w), such as 90s, 2h or 30d";
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("add a unit: {text}s, {text}m or {text}h"));
+    }
+    let (mut seconds, mut digits) = (0u64, String::new());
+    for character in text.chars() {
+        let unit = match character {
+            '0'..='9' => {
+                digits.push(character);
+                continue;
+            }
+            's' => 1,
+            'm' => 60,
+            'h' => 60 * 60,
+            'd' => 24 * 60 * 60,
+            'w' => 7 * 24 * 60 * 60,
+            _ => return Err(UNITS.to_owned()),
+        };
+        let number: u64 = digits.parse().map_err(|_| UNITS.to_owned())?;
+        seconds = seconds.saturating_add(number.saturating_mul(unit));
+        digits.clear();
+    }
+    if text.is_empty() || !digits.is_empty() {
+        return Err(UNITS.to_owned());
+    }
+    Ok(Duration::from_secs(seconds))
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// The project: a directory, a Git repository or a zip; `#sub/dir` names a directory inside it
+    /// Project: a directory, Git repository or zip ('#sub/dir' picks a subdirectory)
     #[arg(value_name = "URI", value_hint = ValueHint::AnyPath)]
     pub(crate) uri: String,
 
-    /// The entry point: a name in the MLproject file, or a .py, .sh or .R file of the project
+    /// Entry point to run: a name in MLproject, or a .py, .sh or .R file
     #[arg(
         short = 'e',
         long,
@@ -272,27 +319,31 @@ pub(crate) struct RunArguments {
     )]
     pub(crate) entry_point: String,
 
-    /// The version of a Git project: a branch, a tag or a commit
+    /// Git branch, tag or commit to run
     #[arg(short = 'v', long, value_name = "VERSION", allow_hyphen_values = true)]
     pub(crate) version: Option<String>,
 
-    /// A parameter of the entry point; one that it does not declare is passed as `--name value`
+    /// Set a parameter; an undeclared one is passed as `--NAME VALUE` (repeatable)
     #[arg(short = 'P', long, value_name = "NAME=VALUE", action = ArgAction::Append, allow_hyphen_values = true)]
     pub(crate) param_list: Vec<String>,
 
-    /// An argument (-A name=value) or flag (-A name) for `docker run`
+    /// Pass an option to `docker run`, such as -A gpus=all or -A t (repeatable)
     #[arg(short = 'A', long, value_name = "NAME=VALUE", action = ArgAction::Append, allow_hyphen_values = true)]
     pub(crate) docker_args: Vec<String>,
 
-    /// The experiment's name; made when it is missing [env: MLFLOW_EXPERIMENT_NAME]
+    /// Record the run in this experiment; created if it does not exist
+    ///
+    /// Default: the variable MLFLOW_EXPERIMENT_NAME.
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     pub(crate) experiment_name: Option<String>,
 
-    /// The experiment's id [env: MLFLOW_EXPERIMENT_ID]
+    /// Record the run in the experiment with this id
+    ///
+    /// Default: the variable MLFLOW_EXPERIMENT_ID.
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub(crate) experiment_id: Option<String>,
 
-    /// Where the entry point runs: local, databricks or kubernetes
+    /// Run on this backend: local, databricks or kubernetes
     #[arg(
         short = 'b',
         long,
@@ -302,15 +353,15 @@ pub(crate) struct RunArguments {
     )]
     pub(crate) backend: String,
 
-    /// The backend's configuration: a file whose name ends in .json, or JSON text
-    #[arg(short = 'c', long, value_name = "FILE", allow_hyphen_values = true)]
+    /// Configure the backend: a .json file or JSON text
+    #[arg(short = 'c', long, value_name = "FILE", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
     pub(crate) backend_config: Option<String>,
 
-    /// The environment manager; chosen by the project's files when not given
+    /// Choose the environment manager (otherwise the project's files decide)
     #[arg(long, value_name = "MANAGER")]
     pub(crate) env_manager: Option<EnvManagerName>,
 
-    /// The older spelling of `--env-manager local`
+    /// Same as `--env-manager local` (older spelling)
     #[arg(long)]
     pub(crate) no_conda: bool,
 
@@ -318,130 +369,122 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "FILE", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
     pub(crate) requirements: Option<std::path::PathBuf>,
 
-    /// The directory for data that `path` parameters download [env: MLFLOW_TMP_DIR]
-    #[arg(long, value_name = "DIR", allow_hyphen_values = true)]
+    /// Download the data of `path` parameters into DIR
+    ///
+    /// Default: the variable MLFLOW_TMP_DIR, else a temporary directory.
+    #[arg(long, value_name = "DIR", allow_hyphen_values = true, value_hint = ValueHint::DirPath)]
     pub(crate) storage_dir: Option<String>,
 
-    /// Use this existing run instead of a new one
-    #[arg(long, value_name = "RUN_ID", allow_hyphen_values = true)]
+    /// Use an existing run instead of creating one
+    #[arg(long, value_name = "RUN", allow_hyphen_values = true)]
     pub(crate) run_id: Option<String>,
 
-    /// The run's name
+    /// Name the run (otherwise the store makes a name up)
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     pub(crate) run_name: Option<String>,
 
-    /// Docker projects: build an image with the project's files (the default)
+    /// Docker: add the project's files to the image (the default)
     #[arg(long, conflicts_with = "no_build_image")]
     pub(crate) build_image: bool,
 
-    /// Docker projects: run the named image as it is
+    /// Docker: run the named image as it is
     #[arg(long)]
     pub(crate) no_build_image: bool,
 
-    /// Stay until the entry point has ended, where the backend would not
+    /// Wait for the run to finish (Databricks)
     #[arg(long, overrides_with = "no_wait")]
     pub(crate) wait: bool,
 
-    /// Return as soon as the backend has taken the run; see `mlrun status`, `wait` and `cancel`
+    /// Return once the backend has accepted the run (not for local runs)
     #[arg(long)]
     pub(crate) no_wait: bool,
 
-    /// Do not show what the entry point writes where it does not run on this machine
+    /// Do not print the entry point's output (Databricks, Kubernetes)
     #[arg(long)]
     pub(crate) no_logs: bool,
 
-    /// How long the backend may take to start the entry point: a number with s, m, h, d or w
+    /// Fail if the backend does not start the entry point within TIME, such as 10m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) start_timeout: Option<Duration>,
 
-    /// End the run as SIGTERM would when it takes longer: a number with s, m, h, d or w; exit code 124
+    /// Stop the run after TIME, such as 90s, 2h or 1h30m (exit code 124)
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
 
-    /// What the exit code is when the entry point fails
+    /// Choose the exit code for a failed entry point
     #[arg(long, value_name = "WHOSE", default_value = "mlrun")]
     pub(crate) exit_code: ExitCodeName,
 
-    /// Keep the entry point's output among the run's artifacts too, in logs/
+    /// Also save the entry point's output as artifacts of the run, in logs/
     #[arg(long)]
     pub(crate) log_output: bool,
 
-    /// Parameters from a YAML or JSON file of names and values; -P wins over it
-    #[arg(long, value_name = "FILE")]
+    /// Read parameters from a YAML or JSON file (-P overrides it)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) params_file: Option<std::path::PathBuf>,
 
-    /// Show what would be done, and do nothing of it
+    /// Refuse parameters that the entry point does not declare
+    #[arg(long)]
+    pub(crate) strict_params: bool,
+
+    /// Print the plan without running anything
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Write the dry run as one JSON object
+    /// Print the dry run as one JSON object
     #[arg(long, requires = "dry_run")]
     pub(crate) json: bool,
 
-    /// Do nothing where a finished run of the experiment has done it: same commit, entry point and values
+    /// Skip the run if a finished one matches (commit, entry point, parameters)
     #[arg(long, conflicts_with = "run_id")]
     pub(crate) reuse: bool,
 
-    /// Write what became of the run to this file, as JSON
-    #[arg(long, value_name = "FILE")]
+    /// Write the run's id, status and timings to FILE as JSON
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) run_info: Option<std::path::PathBuf>,
 
-    /// Keep the temporary directory of a fetched project
+    /// Keep the temporary copy of a fetched project
     #[arg(long)]
     pub(crate) keep_workdir: bool,
-
-    /// The form of log lines on standard error
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub(crate) log_format: LogFormat,
-
-    /// Show warnings and errors only
-    #[arg(short = 'q', long, conflicts_with = "verbose")]
-    pub(crate) quiet: bool,
-
-    /// Show what happens inside
-    #[arg(long)]
-    pub(crate) verbose: bool,
 }
 
 /// `--env-manager`, as the reference spells its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EnvManagerName {
-    /// Whatever is installed: nothing is built
+    /// Build nothing; use the programs on PATH
     Local,
-    /// A virtual environment, its packages installed by pip
+    /// Virtual environment, packages installed by pip
     Virtualenv,
-    /// A virtual environment, its packages installed by uv
+    /// Virtual environment, packages installed by uv
     Uv,
-    /// A conda environment
+    /// Conda environment
     Conda,
 }
 
 /// The shells that there is a script for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Shell {
-    /// source <(mlrun completions bash)
+    /// In ~/.bashrc: source <(mlrun completions bash)
     Bash,
-    /// source <(mlrun completions zsh), after compinit
+    /// In ~/.zshrc, after compinit: source <(mlrun completions zsh)
     Zsh,
-    /// mlrun completions fish | source
+    /// In config.fish: mlrun completions fish | source
     Fish,
 }
 
 /// `--log-format`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// Lines for a person
     #[default]
     Text,
-    /// One JSON object a line
     Json,
 }
 
 /// `--exit-code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExitCodeName {
-    /// 1, as of `mlflow run`
+    /// 1, as `mlflow run` does
     Mlrun,
-    /// The entry point's own; 128+N where signal N ended it
+    /// The entry point's own (128+N if signal N stopped it)
     EntryPoint,
 }

@@ -16,10 +16,10 @@ use crate::events::Progress;
 /// A file that is missing (a usage error, as in the reference) or unreadable.
 pub(crate) fn load(path: &Path, printer: &Printer) -> Result<(), Failure> {
     if !path.exists() {
-        return Err(Failure::usage(format!(
-            "environment file '{}' does not exist",
-            path.display()
-        )));
+        return Err(
+            Failure::usage(format!("environment file '{}' does not exist", path.display()))
+                .with_hint("relative paths start from the current directory"),
+        );
     }
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::caused_by(
@@ -30,7 +30,7 @@ pub(crate) fn load(path: &Path, printer: &Printer) -> Result<(), Failure> {
     let parsed = parse(&text);
     for line in parsed.unreadable_lines {
         printer.warning(&format!(
-            "{}:{line}: not a NAME=VALUE line, left out",
+            "{}:{line}: ignored: not a NAME=VALUE line",
             path.display()
         ));
     }

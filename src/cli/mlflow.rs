@@ -14,13 +14,13 @@ use crate::env_vars;
 use crate::process::programs_on_path;
 
 /// The name under which mlrun stands in for MLflow.
-const NAME: &str = "mlflow";
+pub(super) const NAME: &str = "mlflow";
 
 /// The command that both have, and that mlrun is there for.
 const RUN: &str = "run";
 
 /// MLflow's other commands, of all versions since 1.0.
-const COMMANDS: [&str; 30] = [
+pub(super) const COMMANDS: [&str; 30] = [
     "agent",
     "ai-commands",
     "artifacts",
@@ -56,6 +56,11 @@ const COMMANDS: [&str; 30] = [
 /// How many programs may hand a command line over to each other.
 const DEEPEST: usize = 16;
 
+/// Whether mlrun is called by this word to stand in for MLflow.
+pub(super) fn is_name(program: &OsStr) -> bool {
+    Path::new(program).file_name() == Some(OsStr::new(NAME))
+}
+
 /// Whether MLflow has this command and mlrun is not its replacement.
 pub(super) fn has_command(name: &str) -> bool {
     COMMANDS.contains(&name)
@@ -83,10 +88,7 @@ pub(super) fn no_such_command(name: &str) -> Failure {
 /// # Errors
 /// There is no MLflow, or it cannot be started.
 pub(super) fn hand_over(words: &[OsString], is_own: impl Fn(&str) -> bool) -> Result<(), Failure> {
-    let is_mlflow = words
-        .first()
-        .is_some_and(|program| Path::new(program).file_name() == Some(OsStr::new(NAME)));
-    if !is_mlflow {
+    if !words.first().is_some_and(|program| is_name(program)) {
         return Ok(());
     }
     let command = command_of(&words[1..]);

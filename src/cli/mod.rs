@@ -15,6 +15,7 @@ mod inspect;
 mod lint;
 mod list;
 mod log;
+mod man;
 mod mlflow;
 mod params_file;
 mod printer;
@@ -28,12 +29,11 @@ mod settings;
 mod terminal;
 mod text_table;
 mod transfer_bar;
+mod usage;
 mod version;
-mod words;
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -43,6 +43,7 @@ use clap::{FromArgMatches, ValueEnum};
 use args::{Arguments, Command, LogFormat};
 use printer::{Printer, Verbosity};
 use report::{Failure, Outcome};
+use usage::Line;
 
 use crate::process::{guard_children, raise_open_files, start_hint, survive_file_size_limit};
 
@@ -84,29 +85,27 @@ fn carry_out(words: Vec<OsString>) -> ExitCode {
     }
     let mut program = args::command();
     program.build();
-    let checked = mlflow::hand_over(&words, |name| program.find_subcommand(name).is_some())
-        .and_then(|()| words::check(&program, &words));
-    if let Err(failure) = checked {
+    let is_own = |name: &str| program.find_subcommand(name).is_some() || matches!(name, "help" | "version");
+    if let Err(failure) = mlflow::hand_over(&words, is_own) {
+        return early_printer.report(&failure);
+    }
+    let words = usage::normalized(&program, words);
+    if let Err(failure) = usage::check(&Line::read(&program, &words)) {
         return early_printer.report(&failure);
     }
     let arguments = match parsed(program, &words) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // The message repeats words of the command line, which others may have written.
-            let error = parsed(args::command(), words.iter().map(|word| shown(word)))
-                .err()
-                .unwrap_or(error);
-            return early_printer.usage(&error);
-        }
+        Err(error) => return refused(&error, &words, &early_printer),
     };
     terminal::choose(arguments.color);
-    let (format, verbosity) = match &arguments.command {
-        Command::Run(run) => (run.log_format, verbosity(run.quiet, run.verbose)),
-        _ => (LogFormat::Text, Verbosity::Normal),
-    };
+    let format = arguments.log_format;
+    let verbosity = verbosity(arguments.quiet, arguments.verbose);
     let printer = Arc::new(Printer::new(format, verbosity));
     install_panic_report(format);
-    log::show(&printer);
+    // A completion says nothing but what can be typed.
+    if !matches!(arguments.command, Command::Complete { .. }) {
+        log::show(&printer);
+    }
     let result = arguments
         .env_file
         .map_or(Ok(()), |path| env_file::load(&path, &printer))
@@ -122,9 +121,9 @@ fn carry_out(words: Vec<OsString>) -> ExitCode {
             Command::Schema { file } => schema::run(file),
             Command::Version { json } => block_on(version::run(json)),
             Command::Completions { shell } => {
-                printer::write_stdout(completions::script(shell)).map(|()| Outcome::Succeeded)
+                printer::write_stdout(&completions::script(shell, &words[0])).map(|()| Outcome::Succeeded)
             }
-            Command::Man { directory } => write_manual(directory.as_deref()),
+            Command::Man { directory } => man::write(directory.as_deref()),
             Command::Complete { index, words } => {
                 printer::write_stdout(&completions::candidates(index, words)).map(|()| Outcome::Succeeded)
             }
@@ -134,6 +133,18 @@ fn carry_out(words: Vec<OsString>) -> ExitCode {
         Ok(outcome) => outcome.into(),
         Err(failure) => printer.report(&failure),
     }
+}
+
+/// Says what the parser does not understand, or shows the help that was asked for.
+fn refused(error: &clap::Error, words: &[OsString], printer: &Printer) -> ExitCode {
+    let mut program = args::command();
+    program.build();
+    if let Some(failure) = usage::explain(&Line::read(&program, words), error) {
+        return printer.report(&failure);
+    }
+    // The message repeats words of the command line, which others may have written.
+    let shown = parsed(args::command(), words.iter().map(|word| shown(word))).err();
+    printer.usage(shown.as_ref().unwrap_or(error))
 }
 
 /// The value of an option that counts before the words are parsed, so that a mistake in them is shown as asked.
@@ -176,24 +187,6 @@ fn verbosity(quiet: bool, verbose: bool) -> Verbosity {
         (false, true) => Verbosity::Verbose,
         (false, false) => Verbosity::Normal,
     }
-}
-
-/// Writes the manual page of the program to standard output, or those of all commands into a directory.
-fn write_manual(directory: Option<&Path>) -> Result<Outcome, Failure> {
-    let Some(directory) = directory else {
-        let mut page = Vec::new();
-        let rendered = clap_mangen::Man::new(args::command()).render(&mut page);
-        rendered.map_err(Failure::new)?;
-        printer::write_stdout(&String::from_utf8_lossy(&page))?;
-        return Ok(Outcome::Succeeded);
-    };
-    std::fs::create_dir_all(directory)
-        .and_then(|()| clap_mangen::generate_to(args::command(), directory))
-        .map_err(|error| {
-            let message = format!("cannot write the manual pages to {}", directory.display());
-            Failure::caused_by(error, message)
-        })?;
-    Ok(Outcome::Succeeded)
 }
 
 /// Runs a command to its end on this thread.

@@ -43,7 +43,7 @@ impl fmt::Display for ParameterOrigin {
 pub(crate) fn read(path: &Path) -> Result<Vec<(String, String)>, Failure> {
     let text = std::fs::read(path).map_err(|error| {
         Failure::caused_by(error, format!("cannot read the params file {}", path.display()))
-            .with_hint("a relative path starts from the directory that mlrun is called in")
+            .with_hint("relative paths start from the current directory")
     })?;
     let is_json = path.extension().is_some_and(|extension| extension == "json");
     let parameters = if is_json { of_json(&text) } else { of_yaml(&text) };
@@ -51,7 +51,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<(String, String)>, Failure> {
 }
 
 /// How a list or a mapping becomes a single value.
-const QUOTES: &str = "put it in quotes to pass it as one text";
+const QUOTES: &str = "put the value in quotes to pass it as text";
 
 /// What a name looks like.
 const NAMES: &str = "write the name without blanks, as in `alpha: 0.5`";
@@ -70,7 +70,7 @@ impl Problem {
             .position
             .map(|position| SourceFile::new(path, text).at(position));
         Failure::message(format!(
-            "the params file {} cannot be used: {}",
+            "invalid params file {}: {}",
             path.display(),
             self.message
         ))
@@ -91,13 +91,13 @@ fn of_yaml(text: &[u8]) -> Result<Vec<(String, String)>, Problem> {
         _ => {
             return Err(at(
                 &root,
-                format!("it must hold names and values, but it is {}", root.kind()),
+                format!("expected lines of NAME: VALUE, found {}", root.kind()),
             ));
         }
     };
     if let Some((first, again)) = mapping.repeated_keys().next() {
         let name = again.value.to_python_str();
-        let message = format!("'{name}' stands in it twice, first on line {}", first.start.line);
+        let message = format!("'{name}' is defined twice, first on line {}", first.start.line);
         return Err(at(again, message));
     }
     let mut parameters: Vec<(String, String)> = Vec::with_capacity(mapping.len());
@@ -111,7 +111,7 @@ fn of_yaml(text: &[u8]) -> Result<Vec<(String, String)>, Problem> {
             });
         }
         if !seen.insert(name.clone()) {
-            return Err(at(key, format!("'{name}' stands in it twice")));
+            return Err(at(key, format!("'{name}' is defined twice")));
         }
         if value.value.is_collection() {
             return Err(Problem {
@@ -139,7 +139,7 @@ fn unfit_name(name: &str) -> Option<String> {
 }
 
 fn nested(name: &str, kind: &str) -> String {
-    format!("the value of '{name}' is {kind}, but a parameter is a single value")
+    format!("the value of '{name}' is {kind}; a parameter needs a single value")
 }
 
 fn of_json(text: &[u8]) -> Result<Vec<(String, String)>, Problem> {
@@ -197,7 +197,7 @@ impl<'de> Visitor<'de> for ParametersVisitor {
                 return Err(de::Error::custom(message));
             }
             if !seen.insert(name.clone()) {
-                return Err(de::Error::custom(format!("'{name}' stands in it twice")));
+                return Err(de::Error::custom(format!("'{name}' is defined twice")));
             }
             let value = match map.next_value::<Json>()? {
                 Json::Null => Value::Null,
@@ -248,22 +248,19 @@ mod tests {
                 "a=x y;b=;c=two\nlines\n;",
             ),
             ("d: 2024-01-02\n2: x\nyes: y\n", "d=2024-01-02;2=x;True=y;"),
-            ("1: x\nyes: y\n", "2:1 'True' stands in it twice, first on line 1"),
+            ("1: x\nyes: y\n", "2:1 'True' is defined twice, first on line 1"),
             ("base: &b 1\nother: *b\n", "base=1;other=1;"),
             (
                 "a: 1\nb: [1, 2]\n",
-                "2:4 the value of 'b' is a list, but a parameter is a single value",
+                "2:4 the value of 'b' is a list; a parameter needs a single value",
             ),
             (
                 "a:\n  b: 1\n",
-                "2:3 the value of 'a' is a mapping, but a parameter is a single value",
+                "2:3 the value of 'a' is a mapping; a parameter needs a single value",
             ),
-            (
-                "a: 1\nb: 2\na: 3\n",
-                "3:1 'a' stands in it twice, first on line 1",
-            ),
-            ("1: a\n'1': b\n", "2:1 '1' stands in it twice"),
-            ("- a\n", "1:1 it must hold names and values, but it is a list"),
+            ("a: 1\nb: 2\na: 3\n", "3:1 'a' is defined twice, first on line 1"),
+            ("1: a\n'1': b\n", "2:1 '1' is defined twice"),
+            ("- a\n", "1:1 expected lines of NAME: VALUE, found a list"),
             ("a: [\n", "2:1 expected a value, found the end of the text"),
         ] {
             assert_eq!(shown(of_yaml(text.as_bytes())), expected, "{text}");
@@ -284,9 +281,9 @@ mod tests {
             ),
             (
                 "{\"a\": 1,\n \"b\": [1]}",
-                "2 the value of 'b' is a list, but a parameter is a single value",
+                "2 the value of 'b' is a list; a parameter needs a single value",
             ),
-            ("{\"a\": 1,\n \"a\": 2}", "2 'a' stands in it twice"),
+            ("{\"a\": 1,\n \"a\": 2}", "2 'a' is defined twice"),
             (
                 "[1]",
                 "1 invalid type: sequence, expected an object of names and values",

@@ -8,8 +8,8 @@ use crate::cli::report::{Failure, Outcome};
 use crate::events::Progress;
 use crate::fetch::{self, FetchOptions, WorkDir};
 use crate::process::{Interruptible, Signals, until_signal};
-use crate::project::Location;
-use crate::project_uri::ProjectUri;
+use crate::project::{Location, Project};
+use crate::project_uri::{self, ProjectUri};
 use crate::runner::{RunError, in_background};
 
 /// A project's directory for as long as it is looked at.
@@ -42,6 +42,21 @@ impl ProjectSource {
             position.column
         )
     }
+}
+
+/// The project in a directory on this machine that the URI names. Fetches nothing; whatever is wrong with it is no
+/// matter here.
+pub(crate) fn at_hand(uri: &str) -> Option<Project> {
+    let current_directory = std::env::current_dir().ok()?;
+    let uri = ProjectUri::parse(uri, &current_directory).ok()?;
+    let project_uri::Location::Directory(directory) = uri.location() else {
+        return None;
+    };
+    let directory = match uri.subdirectory() {
+        Some(subdirectory) => subdirectory.below(directory),
+        None => directory.clone(),
+    };
+    Project::load(&directory).ok()
 }
 
 /// Fetches a project and looks at it. What had to be fetched is removed again, also after a signal, which

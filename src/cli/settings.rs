@@ -13,6 +13,7 @@ use crate::backend::{self, BackendConfig};
 use crate::cli::args::{EnvManagerName, ExitCodeName, RunArguments};
 use crate::cli::params_file::{self, ParameterOrigin};
 use crate::cli::report::Failure;
+use crate::cli::usage;
 use crate::entities::{RunId, tag};
 use crate::env_vars;
 use crate::environment::{self, EnvManager};
@@ -78,6 +79,7 @@ impl RunSettings {
             storage_dir: storage_dir.map(PathBuf::from),
             run_id: arguments.run_id.filter(|id| !id.is_empty()).map(RunId::new),
             reuse: arguments.reuse,
+            strict_params: arguments.strict_params,
             run_name: arguments.run_name.filter(|name| !name.is_empty()),
             image: image_choice(arguments.build_image, arguments.no_build_image),
             keep_workdir: arguments.keep_workdir,
@@ -151,10 +153,7 @@ fn parameter(text: &str) -> Result<(String, String), Failure> {
                 None => Ok((name.to_owned(), value.to_owned())),
             }
         }
-        None => Err(
-            Failure::usage(format!("invalid -P parameter '{text}': there is no '='"))
-                .with_hint("write -P name=value"),
-        ),
+        None => Err(usage::no_sign(text)),
     }
 }
 
@@ -196,7 +195,7 @@ fn distinct<V>(
         let (name, value) = pair?;
         if !seen.insert(name.clone()) {
             return Err(
-                Failure::usage(format!("repeated parameter: '{name}'")).with_hint("give every name once")
+                Failure::usage(format!("repeated parameter: '{name}'")).with_hint("give each name once")
             );
         }
         distinct.push((name, value));

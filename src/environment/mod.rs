@@ -262,6 +262,11 @@ pub(crate) async fn list() -> Result<Vec<CachedEnvironment>, EnvironmentError> {
     cache::describe_all(cache::entries(conda::environments())?).await
 }
 
+/// The names of all environments, each with the project that it was made for. Reads less than [`list`].
+pub(crate) fn names() -> Result<Vec<(String, Option<String>)>, EnvironmentError> {
+    Ok(cache::names(&cache::entries(conda::environments())?))
+}
+
 /// Removes the environments that no run has used for so long and that none uses now, and the remains of
 /// interrupted builds. Returns the removed ones, or with `dry_run` those that would be removed.
 pub(crate) async fn prune(

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::error::{ProjectError, ProjectProblem};
+use super::error::{MOST_COMPARED, NAMES_SHOWN, ProjectError, ProjectProblem};
 use super::location::Location;
 use super::parameter::{Parameter, ParameterContext, ResolvedParameters};
 use super::parameter_name::{NameProblem, without_blanks};
 use super::template::{TemplateError, format_template};
+use crate::nearest::nearest;
 
 /// A command of a project that a run can start, and the parameters that it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +83,53 @@ impl EntryPoint {
             }
         }
         Ok(())
+    }
+
+    /// Refuses parameters that are not declared.
+    ///
+    /// # Errors
+    /// Some of the given ones are not.
+    pub(crate) fn refuse_undeclared(&self, given: &[(String, String)]) -> Result<(), ProjectError> {
+        let declared = self.parameter_names();
+        let known: HashSet<&String> = declared.iter().collect();
+        let names = given
+            .iter()
+            .map(|(name, _)| name)
+            .filter(|name| !known.contains(name));
+        let names: Vec<String> = names.cloned().collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        Err(ProjectError::at(
+            self.location.clone(),
+            ProjectProblem::UndeclaredParameters {
+                entry_point: self.name.clone(),
+                names,
+                declared,
+            },
+        ))
+    }
+
+    /// Warnings about undeclared parameters that are near a declared one that keeps its default: they may be
+    /// mistyped.
+    pub(crate) fn mistyped(&self, given: &[(String, String)], extra: &[(String, String)]) -> Vec<String> {
+        if extra.is_empty() {
+            return Vec::new();
+        }
+        let given: HashSet<&str> = given.iter().map(|(name, _)| name.as_str()).collect();
+        let declared = self.parameters.iter().map(|parameter| parameter.name.as_str());
+        let free: Vec<&str> = declared
+            .filter(|name| !given.contains(name))
+            .take(MOST_COMPARED)
+            .collect();
+        let mistyped = extra.iter().take(NAMES_SHOWN).filter_map(|(name, _)| {
+            let near = nearest(name, free.iter().copied())?;
+            Some(format!(
+                "entry point '{}' does not declare parameter '{name}' (passed on as --{name}); did you mean '{near}'?",
+                self.name
+            ))
+        });
+        mistyped.collect()
     }
 
     fn check_none_missing(

@@ -113,6 +113,12 @@ pub enum ProjectProblem {
         /// The names that were given and are not declared.
         undeclared: Vec<String>,
     },
+    #[error("entry point '{entry_point}' does not declare {}", parameters_named(names))]
+    UndeclaredParameters {
+        entry_point: String,
+        names: Vec<String>,
+        declared: Vec<String>,
+    },
     #[error("the parameter name '{}' {problem}", name.escape_debug())]
     ParameterName {
         name: String,
@@ -218,14 +224,22 @@ pub enum SparkJobRule {
 pub(super) const NAMES_SHOWN: usize = 50;
 const SCRIPTS_SHOWN: usize = 8;
 
+/// How many declared names a mistyped one is compared with: more would take noticeable time.
+pub(super) const MOST_COMPARED: usize = 1000;
+
 /// The names in quotes, with commas between them; of more than that many the first.
-fn quoted(names: &[String], most: usize) -> String {
+pub(super) fn quoted(names: &[String], most: usize) -> String {
     let shown = names.iter().take(most).map(|name| format!("'{name}'"));
     let mut text = shown.collect::<Vec<_>>().join(", ");
     if names.len() > most {
         text.push_str(&format!(" and {} more", names.len() - most));
     }
     text
+}
+
+fn parameters_named(names: &[String]) -> String {
+    let plural = if names.len() == 1 { "" } else { "s" };
+    format!("the parameter{plural} {}", quoted(names, NAMES_SHOWN))
 }
 
 /// The message for a name that is neither an entry point nor a script.

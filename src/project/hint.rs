@@ -1,6 +1,6 @@
 //! What to do about an error.
 
-use super::error::{NAMES_SHOWN, Part, ProjectError, ProjectProblem, SparkJobRule};
+use super::error::{MOST_COMPARED, NAMES_SHOWN, Part, ProjectError, ProjectProblem, SparkJobRule, quoted};
 use super::template::TemplateError;
 use crate::nearest::nearest;
 
@@ -37,6 +37,7 @@ impl ProjectError {
             ProjectProblem::MissingParameters {
                 names, undeclared, ..
             } => Some(give(names, undeclared)),
+            ProjectProblem::UndeclaredParameters { names, declared, .. } => Some(undeclared(names, declared)),
             ProjectProblem::ParameterName {
                 name,
                 declared,
@@ -129,6 +130,22 @@ fn give(names: &[String], undeclared: &[String]) -> String {
         .collect();
     let more = if names.len() > NAMES_SHOWN { " ..." } else { "" };
     format!("pass {}{more}", options.join(" "))
+}
+
+fn undeclared(names: &[String], declared: &[String]) -> String {
+    let known = || declared.iter().take(MOST_COMPARED).map(String::as_str);
+    let mut near = names
+        .iter()
+        .take(NAMES_SHOWN)
+        .filter_map(|name| nearest(name, known()));
+    match (near.next(), declared) {
+        (Some(near), _) => format!("did you mean '{near}'?"),
+        (None, []) => "it declares no parameters; leave --strict-params out to pass these on".to_owned(),
+        (None, declared) => format!(
+            "it declares {}; leave --strict-params out to pass others on",
+            quoted(declared, NAMES_SHOWN)
+        ),
+    }
 }
 
 fn path_missing(value: &str) -> Option<String> {

@@ -223,11 +223,14 @@ impl Call {
             directory: current_directory,
             is_elsewhere,
         };
+        if request.strict_params {
+            entry_point.refuse_undeclared(&request.parameters)?;
+        }
         let parameters = entry_point.resolve(&request.parameters, context)?;
         let data = path_data::requests(&parameters)?;
         let imagined = imagined_directory(path_data::storage_dir(request, current_directory).as_deref());
         let command = CommandWithData::new(entry_point, &parameters, &data, &imagined)?;
-        let mut warnings = Vec::new();
+        let mut warnings = entry_point.mistyped(&request.parameters, &parameters.extra);
         let mut warn = |warning| warnings.push(warning);
         let params_to_log = limits::fit(
             Entity::Param,

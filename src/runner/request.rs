@@ -59,6 +59,8 @@ pub struct RunRequest {
     /// Start nothing if a finished run of the experiment has the same commit, entry point and parameters; that
     /// run is then the result.
     pub reuse: bool,
+    /// Refuse parameters that the entry point does not declare, instead of passing them on.
+    pub strict_params: bool,
     /// The run's name; the store makes one up where it is `None`.
     pub run_name: Option<String>,
     /// Which image a Docker project runs.
@@ -113,6 +115,7 @@ impl RunRequest {
             storage_dir: None,
             run_id: None,
             reuse: false,
+            strict_params: false,
             run_name: None,
             image: ImageChoice::Default,
             keep_workdir: false,

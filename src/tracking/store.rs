@@ -117,6 +117,12 @@ pub trait TrackingStore: Send + Sync {
     /// Finds finished runs, newest first.
     async fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError>;
 
+    /// The newest runs of all experiments, the newest first; deleted ones are left out.
+    async fn newest_runs(&self, limit: usize) -> Result<Vec<RunData>, TrackingError>;
+
+    /// The ids and names of the newest experiments; deleted ones are left out.
+    async fn newest_experiments(&self, limit: usize) -> Result<Vec<(ExperimentId, String)>, TrackingError>;
+
     /// Sets or replaces tags of a run. [`RUN_NAME`](crate::entities::tag::RUN_NAME) also renames the run if the store
     /// keeps names separately.
     async fn set_tags(&self, run_id: &RunId, tags: &[(String, String)]) -> Result<(), TrackingError>;

@@ -1,4 +1,4 @@
-# Completions of mlrun for bash: source <(mlrun completions bash)
+# Completions of @PROGRAM@ for bash: source <(@PROGRAM@ completions bash)
 _mlrun() {
     # Bash breaks words at '=' and ':', mlrun does not: put them together again.
     local words=() word stripped i last=-1
@@ -19,15 +19,31 @@ _mlrun() {
     local current=${words[last]} replaced=$2
     # What stands before the part that bash replaces.
     local prefix=${current%"$replaced"}
-    local candidate COMPLETE=()
-    while IFS=$'\t' read -r candidate _; do
+    local candidate help quoted names=() helps=() inserted=() width=0 is_plain=1
+    while IFS=$'\t' read -r candidate help; do
         candidate=${candidate#"$prefix"}
+        [[ -n $candidate ]] || continue
+        quoted=$(printf %q "$candidate")
+        [[ $quoted == "$candidate" ]] || is_plain=
+        names+=("$candidate")
+        helps+=("$help")
+        ((${#candidate} > width)) && width=${#candidate}
         case $candidate in
-        *[=/]) COMPLETE+=("$(printf %q "$candidate")") ;;
-        '') ;;
-        *) COMPLETE+=("$(printf %q "$candidate") ") ;;
+        *[=/]) inserted+=("$quoted") ;;
+        *) inserted+=("$quoted ") ;;
         esac
     done < <("${COMP_WORDS[0]}" __complete "$last" -- "${words[@]}" 2>/dev/null)
-    COMPREPLY=("${COMPLETE[@]}")
+    COMPREPLY=("${inserted[@]}")
+    # A list is only shown (the second Tab, or show-all-if-ambiguous): it says what the names mean, one on a line.
+    local columns=${COLUMNS:-80}
+    if ((${#names[@]} > 1)) && { ((COMP_TYPE == 63)) || { ((COMP_TYPE == 33)) && [[ $is_plain ]]; }; }; then
+        for i in "${!names[@]}"; do
+            [[ ${helps[i]} ]] || continue
+            printf -v candidate '%-*s  %s' "$width" "${names[i]}" "${helps[i]}"
+            candidate=${candidate:0:columns - 3}
+            printf -v COMPREPLY[i] '%-*s' "$((columns / 2))" "$candidate"
+        done
+    fi
 }
-complete -o nospace -o bashdefault -F _mlrun mlrun
+complete -o nosort -o nospace -o bashdefault -F _mlrun @PROGRAM@ 2>/dev/null ||
+    complete -o nospace -o bashdefault -F _mlrun @PROGRAM@

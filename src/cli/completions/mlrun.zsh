@@ -1,15 +1,19 @@
-#compdef mlrun
-# Completions of mlrun for zsh: source <(mlrun completions zsh), or a file _mlrun in a directory of fpath
+#compdef @PROGRAM@
+# Completions of @PROGRAM@ for zsh: source <(@PROGRAM@ completions zsh), or a file _@PROGRAM@ in a directory of fpath
 _mlrun() {
-    local line value help
-    local -a whole open whole_shown open_shown
+    local line value help current=${(Q)PREFIX}
+    local -a whole open other whole_shown open_shown other_shown
     for line in "${(@f)$("${words[1]}" __complete $((CURRENT - 1)) -- "${(@Q)words[1,CURRENT]}" 2>/dev/null)}"; do
         value=${line%%$'\t'*}
         [[ -n $value ]] || continue
         help=
         [[ $line == *$'\t'* ]] && help="  -- ${line#*$'\t'}"
-        # What goes on after '=' or '/' gets no space.
-        if [[ $value == *[=/] ]]; then
+        if [[ $value != "$current"* ]]; then
+            # A run that was named: its id takes the name's place.
+            other+=("$value")
+            other_shown+=("$value$help")
+        elif [[ $value == *[=/] ]]; then
+            # What goes on after '=' or '/' gets no space.
             open+=("$value")
             open_shown+=("$value$help")
         else
@@ -17,8 +21,9 @@ _mlrun() {
             whole_shown+=("$value$help")
         fi
     done
-    (( $#open )) && compadd -S '' -l -d open_shown -a open
-    (( $#whole )) && compadd -l -d whole_shown -a whole
+    (( $#open )) && compadd -V open -S '' -l -d open_shown -a open
+    (( $#whole )) && compadd -V whole -l -d whole_shown -a whole
+    (( $#other )) && compadd -V other -U -l -d other_shown -a other
     return 0
 }
-compdef _mlrun mlrun
+compdef _mlrun @PROGRAM@

@@ -1,35 +1,76 @@
 //! `mlrun completions SHELL`: a script that asks this program what may stand where the cursor is, so
 //! that entry points and parameters of the project at hand are offered too.
 
+mod stored;
+
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use clap::{ArgMatches, Command};
 use clap_complete::CompletionCandidate;
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, PathCompleter, ValueCompleter};
 
 use crate::backend::BACKEND_NAMES;
-use crate::cli::args::{self, Shell};
+use crate::cli::args::{self, LogFormat, Shell};
+use crate::cli::env_file;
 use crate::cli::escape::one_line;
+use crate::cli::mlflow;
+use crate::cli::printer::{Printer, Verbosity};
+use crate::cli::project_source::at_hand;
 use crate::project::{Parameter, ParameterType, Project};
-use crate::project_uri::{Location, ProjectUri};
 
-/// The script for a shell.
-pub(crate) fn script(shell: Shell) -> &'static str {
-    match shell {
+/// The script for a shell, by which the program is completed under the name that it was called by.
+pub(crate) fn script(shell: Shell, program: &OsStr) -> String {
+    let script = match shell {
         Shell::Bash => include_str!("mlrun.bash"),
         Shell::Zsh => include_str!("mlrun.zsh"),
         Shell::Fish => include_str!("mlrun.fish"),
-    }
+    };
+    script.replace(
+        "@PROGRAM@",
+        if mlflow::is_name(program) {
+            mlflow::NAME
+        } else {
+            "mlrun"
+        },
+    )
 }
 
 /// What may stand in place of a word: a candidate a line, with a tab before what it means. Nothing where
 /// nothing is known; whatever is wrong with the words or the project is no matter here.
 pub(crate) fn candidates(index: usize, words: Vec<OsString>) -> String {
     let mut command = with_values(args::command(), words.get(..index).unwrap_or(&words));
+    let of_mlflow = mlflow_commands(index, &words);
+    let is_begun = words.get(index).is_some_and(|word| !word.is_empty());
     let current_directory = std::env::current_dir().ok();
     let found = clap_complete::engine::complete(&mut command, words, index, current_directory.as_deref());
-    found.unwrap_or_default().iter().map(line).collect()
+    let mut found = found.unwrap_or_default();
+    // Among values, options are only shown to who begins one.
+    let is_option =
+        |candidate: &CompletionCandidate| candidate.get_value().to_string_lossy().starts_with('-');
+    if !is_begun && !found.iter().all(is_option) {
+        found.retain(|candidate| !is_option(candidate));
+    }
+    found.iter().chain(&of_mlflow).map(line).collect()
+}
+
+/// MLflow's own commands, which mlrun hands over when it is called `mlflow`.
+fn mlflow_commands(index: usize, words: &[OsString]) -> Vec<CompletionCandidate> {
+    let (Some(program), Some(current)) = (words.first(), words.get(1)) else {
+        return Vec::new();
+    };
+    if index != 1 || !mlflow::is_name(program) {
+        return Vec::new();
+    }
+    let current = current.to_string_lossy();
+    let begun = mlflow::COMMANDS
+        .iter()
+        .filter(|command| command.starts_with(current.as_ref()));
+    let help = || Some("command of MLflow".into());
+    begun
+        .map(|command| CompletionCandidate::new(*command).help(help()))
+        .collect()
 }
 
 fn line(candidate: &CompletionCandidate) -> String {
@@ -49,23 +90,24 @@ fn line(candidate: &CompletionCandidate) -> String {
 /// The command with the values of the project that the words before the cursor name. A project that is
 /// not a directory on this machine has none here: nothing is fetched.
 fn with_values(command: Command, before: &[OsString]) -> Command {
-    let command = command.mut_subcommand("run", |run| {
-        run.mut_arg("backend", |backend| {
-            backend.add(ArgValueCandidates::new(|| {
-                BACKEND_NAMES.map(CompletionCandidate::new).into()
-            }))
-        })
-    });
+    let command = with_stored(command);
     let matches = command
         .clone()
         .ignore_errors(true)
         .try_get_matches_from(before)
         .ok();
+    // Its variables decide which store is asked.
+    let env_file = matches
+        .as_ref()
+        .and_then(|matches| matches.get_one::<PathBuf>("env_file"));
+    if let Some(env_file) = env_file {
+        let _ = env_file::load(env_file, &Printer::new(LogFormat::Text, Verbosity::Quiet));
+    }
     let Some((name @ ("run" | "inspect"), matches)) = matches.as_ref().and_then(ArgMatches::subcommand)
     else {
         return command;
     };
-    let Some(project) = project_at_hand(matches) else {
+    let Some(project) = at_hand(text(matches, "uri").unwrap_or(".")) else {
         return command;
     };
     let entry_points = entry_points(&project);
@@ -90,25 +132,66 @@ fn with_values(command: Command, before: &[OsString]) -> Command {
     })
 }
 
+/// The command with values that need no project: of tracking stores, environments and backends.
+fn with_stored(command: Command) -> Command {
+    let runs = |unfinished_first| {
+        ArgValueCompleter::new(move |current: &OsStr| {
+            stored::runs(&current.to_string_lossy(), unfinished_first)
+        })
+    };
+    let run_of = |command: Command, name: &'static str, unfinished_first| {
+        command.mut_subcommand(name, |command| {
+            command.mut_arg("run_id", |run| run.add(runs(unfinished_first)))
+        })
+    };
+    let command = [
+        ("status", false),
+        ("wait", true),
+        ("cancel", true),
+        ("run", false),
+    ]
+    .into_iter()
+    .fold(command, |command, (name, unfinished_first)| {
+        run_of(command, name, unfinished_first)
+    });
+    command
+        .mut_subcommand("env", |env| {
+            env.mut_subcommand("rm", |rm| {
+                rm.mut_arg("names", |names| {
+                    names.add(ArgValueCandidates::new(stored::environments))
+                })
+            })
+        })
+        .mut_subcommand("run", |run| {
+            run.mut_arg("backend", |backend| {
+                backend.add(ArgValueCandidates::new(backends))
+            })
+            .mut_arg("experiment_name", |name| {
+                name.add(ArgValueCandidates::new(stored::experiment_names))
+            })
+            .mut_arg("experiment_id", |id| {
+                id.add(ArgValueCandidates::new(stored::experiment_ids))
+            })
+        })
+}
+
+fn backends() -> Vec<CompletionCandidate> {
+    let about = |name| match name {
+        "local" => Some("this machine"),
+        "databricks" => Some("a Databricks cluster"),
+        "kubernetes" => Some("a Kubernetes cluster"),
+        _ => None,
+    };
+    let candidate = |name| CompletionCandidate::new(name).help(about(name).map(Into::into));
+    BACKEND_NAMES.map(candidate).into()
+}
+
 fn text<'m>(matches: &'m ArgMatches, name: &str) -> Option<&'m str> {
     matches
         .try_get_one::<String>(name)
         .ok()
         .flatten()
         .map(String::as_str)
-}
-
-fn project_at_hand(matches: &ArgMatches) -> Option<Project> {
-    let current_directory = std::env::current_dir().ok()?;
-    let uri = ProjectUri::parse(text(matches, "uri").unwrap_or("."), &current_directory).ok()?;
-    let Location::Directory(directory) = uri.location() else {
-        return None;
-    };
-    let directory = match uri.subdirectory() {
-        Some(subdirectory) => subdirectory.below(directory),
-        None => directory.clone(),
-    };
-    Project::load(&directory).ok()
 }
 
 /// Names, and what they mean.

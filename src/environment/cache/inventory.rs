@@ -111,6 +111,13 @@ pub(in crate::environment) fn entries(conda: Vec<PathBuf>) -> Result<Vec<Entry>,
     Ok(found.into_values().collect())
 }
 
+/// The names of environments, each with the project that it was made for.
+pub(in crate::environment) fn names(entries: &[Entry]) -> Vec<(String, Option<String>)> {
+    let project = |entry: &Entry| Record::read(&entry.records).map(|record| record.project);
+    let named = entries.iter().map(|entry| (entry.name.clone(), project(entry)));
+    named.collect()
+}
+
 pub(in crate::environment) async fn describe_all(
     entries: Vec<Entry>,
 ) -> Result<Vec<CachedEnvironment>, EnvironmentError> {

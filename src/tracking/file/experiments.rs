@@ -206,7 +206,13 @@ impl Files {
         }
     }
 
-    /// The directories of all experiments, deleted ones last.
+    /// The directories of all experiments but the deleted ones.
+    pub(super) fn active_experiment_directories(&self) -> Result<Vec<PathBuf>, FileStoreError> {
+        self.check_root()?;
+        experiment_directories(&self.root)
+    }
+
+    /// The directories of all experiments, the deleted ones last.
     pub(super) fn all_experiment_directories(&self) -> Result<Vec<PathBuf>, FileStoreError> {
         self.check_root()?;
         let mut directories = experiment_directories(&self.root)?;

@@ -16,6 +16,7 @@ mod experiments;
 mod io;
 mod meta;
 mod models;
+mod overview;
 mod runs;
 mod unfinished;
 mod yaml_text;
@@ -122,6 +123,14 @@ impl TrackingStore for FileStore {
     async fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError> {
         let wanted = wanted.clone();
         self.aside(move |files| files.finished_runs(&wanted)).await
+    }
+
+    async fn newest_runs(&self, limit: usize) -> Result<Vec<RunData>, TrackingError> {
+        self.aside(move |files| files.newest_runs(limit)).await
+    }
+
+    async fn newest_experiments(&self, limit: usize) -> Result<Vec<(ExperimentId, String)>, TrackingError> {
+        self.aside(move |files| files.newest_experiments(limit)).await
     }
 
     async fn set_tags(&self, run_id: &RunId, tags: &[(String, String)]) -> Result<(), TrackingError> {

@@ -179,15 +179,15 @@ fn file_in_the_way(pairs: &[(String, String)]) -> Option<(&str, &str)> {
     })
 }
 
-/// Whether this looks like a run, and not like an artifact with the same name.
-fn is_run_directory(directory: &Path) -> bool {
+/// Whether this looks like a run and not like something among a run's artifacts that bears the name.
+pub(super) fn is_run_directory(directory: &Path) -> bool {
     [METRICS, PARAMS, ARTIFACTS]
         .iter()
         .all(|name| directory.join(name).is_dir())
 }
 
-/// Fails if `meta.yaml` names another run or experiment than its directory.
-fn check_place(directory: &Path, experiment: &Path, meta: &RunMeta) -> Result<(), FileStoreError> {
+/// A `meta.yaml` that names another run or experiment than the directory is not trusted.
+pub(super) fn check_place(directory: &Path, experiment: &Path, meta: &RunMeta) -> Result<(), FileStoreError> {
     let is = |path: &Path, name: &str| path.file_name().is_some_and(|found| found == name);
     if is(directory, &meta.run_id) && is(experiment, &meta.experiment_id) {
         return Ok(());
@@ -253,7 +253,7 @@ fn has_tag_files(run: &Path, tags: &[(String, String)]) -> bool {
         .all(|(key, value)| fs::read(run.join(TAGS).join(key)).is_ok_and(|found| found == value.as_bytes()))
 }
 
-fn data_of(meta: RunMeta, directory: &Path) -> Result<RunData, FileStoreError> {
+pub(super) fn data_of(meta: RunMeta, directory: &Path) -> Result<RunData, FileStoreError> {
     Ok(in_order(RunData {
         user: meta.user_id.clone(),
         start_time: meta.start_time.map(UnixMillis),

@@ -100,7 +100,7 @@ impl RestStore {
     /// Finds the runs of this creation.
     async fn marked_runs(&self, mark: &Mark<'_>) -> Result<Vec<RunData>, TrackingError> {
         let id = mark.new_run.experiment_id.as_str();
-        let (mut runs, _) = self.search(id, &mark.filter, MOST_TWINS, "").await?;
+        let (mut runs, _) = self.search(&[id], &mark.filter, MOST_TWINS, "").await?;
         runs.retain(|run| mark.is_on(run));
         Ok(runs)
     }

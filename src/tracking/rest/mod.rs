@@ -38,6 +38,9 @@ use crate::redact::without_credentials;
 /// The experiment that every server has.
 const DEFAULT_EXPERIMENT: &str = "0";
 
+/// How many experiments are searched for the newest runs: those that changed last.
+const MOST_EXPERIMENTS: usize = 100;
+
 /// The workspace that every server has.
 const DEFAULT_WORKSPACE: &str = "default";
 
@@ -288,6 +291,20 @@ impl TrackingStore for RestStore {
 
     async fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError> {
         self.find_finished(wanted).await
+    }
+
+    async fn newest_runs(&self, limit: usize) -> Result<Vec<RunData>, TrackingError> {
+        self.check_workspace().await?;
+        let experiments = self.search_experiments(MOST_EXPERIMENTS).await?;
+        let ids: Vec<&str> = experiments.iter().map(|(id, _)| id.as_str()).collect();
+        let (mut runs, _) = self.search(&ids, "", limit, "").await?;
+        runs.truncate(limit);
+        Ok(runs)
+    }
+
+    async fn newest_experiments(&self, limit: usize) -> Result<Vec<(ExperimentId, String)>, TrackingError> {
+        self.check_workspace().await?;
+        self.search_experiments(limit).await
     }
 
     async fn set_tags(&self, run_id: &RunId, tags: &[(String, String)]) -> Result<(), TrackingError> {

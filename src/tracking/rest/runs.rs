@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::RestStore;
 use super::error::RestError;
-use super::wire::{FoundRuns, Pair, RunAnswer, metrics, pair, run_data};
-use crate::entities::{LifecycleStage, Metric, RunData, RunId, RunStatus, UnixMillis};
+use super::wire::{FoundExperiments, FoundRuns, Pair, RunAnswer, metrics, pair, run_data};
+use crate::entities::{ExperimentId, LifecycleStage, Metric, RunData, RunId, RunStatus, UnixMillis};
 use crate::http::ApiError;
 use crate::tracking::limits::Entity;
 use crate::tracking::store::{PAGE, StoreRules as _, has_tags, last_metrics};
@@ -79,7 +79,7 @@ impl RestStore {
         let (mut found, mut page_token) = (Vec::new(), String::new());
         while found.len() < wanted.limit {
             let id = wanted.experiment_id.as_str();
-            let (runs, next_page_token) = self.search(id, &filter, PAGE, &page_token).await?;
+            let (runs, next_page_token) = self.search(&[id], &filter, PAGE, &page_token).await?;
             found.extend(runs.into_iter().filter(is_wanted));
             if next_page_token.is_empty() {
                 break;
@@ -90,16 +90,36 @@ impl RestStore {
         Ok(found)
     }
 
-    /// A page of an experiment's newest active runs by this filter, and the token of the next page.
+    /// The experiments that changed last.
+    pub(super) async fn search_experiments(
+        &self,
+        most: usize,
+    ) -> Result<Vec<(ExperimentId, String)>, TrackingError> {
+        let body = json!({
+            "view_type": "ACTIVE_ONLY",
+            "max_results": most,
+            "order_by": ["last_update_time DESC"],
+        });
+        let found = self
+            .client
+            .post::<FoundExperiments>("/api/2.0/mlflow/experiments/search", &body);
+        let found = found.await.map_err(|error| self.unreadable(error))?;
+        let found = found.experiments.into_iter().flatten();
+        Ok(found
+            .map(|one| (ExperimentId::new(one.experiment_id), one.name))
+            .collect())
+    }
+
+    /// A page of the newest active runs of experiments that fit the filter, and the token of the next page.
     pub(super) async fn search(
         &self,
-        experiment_id: &str,
+        experiment_ids: &[&str],
         filter: &str,
         most: usize,
         page_token: &str,
     ) -> Result<(Vec<RunData>, String), TrackingError> {
         let mut body = json!({
-            "experiment_ids": [experiment_id],
+            "experiment_ids": experiment_ids,
             "filter": filter,
             "run_view_type": "ACTIVE_ONLY",
             "max_results": most,
@@ -111,7 +131,7 @@ impl RestStore {
         let page = self
             .client
             .post::<FoundRuns>("/api/2.0/mlflow/runs/search", &body);
-        let failed = |error| self.about("experiment", experiment_id, "read", error);
+        let failed = |error| self.about("experiment", &experiment_ids.join(", "), "read", error);
         let page = page.await.map_err(failed)?;
         let runs = page.runs.iter().flatten().map(|run| self.data_of(run));
         Ok((runs.collect::<Result<_, _>>()?, page.next_page_token))

@@ -26,6 +26,12 @@ pub(super) struct FoundRuns {
 }
 
 #[derive(Debug, Deserialize)]
+pub(super) struct FoundExperiments {
+    #[serde(default)]
+    pub(super) experiments: Option<Vec<Experiment>>,
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct ExperimentAnswer {
     pub(super) experiment: Experiment,
 }
@@ -34,6 +40,8 @@ pub(super) struct ExperimentAnswer {
 pub(super) struct Experiment {
     #[serde(deserialize_with = "lenient")]
     pub(super) experiment_id: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) name: String,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) lifecycle_stage: String,
     #[serde(default)]

@@ -8,6 +8,7 @@ mod experiments;
 mod models;
 mod mysql;
 mod open;
+mod overview;
 mod postgres;
 mod runs;
 mod schema;
@@ -153,6 +154,14 @@ impl TrackingStore for SqlStore {
 
     async fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError> {
         self.find_finished(wanted).await
+    }
+
+    async fn newest_runs(&self, limit: usize) -> Result<Vec<RunData>, TrackingError> {
+        self.find_newest_runs(limit).await
+    }
+
+    async fn newest_experiments(&self, limit: usize) -> Result<Vec<(ExperimentId, String)>, TrackingError> {
+        self.find_newest_experiments(limit).await
     }
 
     async fn set_tags(&self, run_id: &RunId, tags: &[(String, String)]) -> Result<(), TrackingError> {

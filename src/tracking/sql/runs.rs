@@ -288,8 +288,11 @@ async fn finished_ids(
     transaction.texts(&sql, &values).await
 }
 
-/// The runs with these ids, in this order; unknown ids are skipped.
-async fn runs(transaction: &mut dyn Transaction, ids: &[String]) -> Result<Vec<RunData>, SqlError> {
+/// The runs with these ids, in their order; an id without a run is passed over.
+pub(super) async fn runs(
+    transaction: &mut dyn Transaction,
+    ids: &[String],
+) -> Result<Vec<RunData>, SqlError> {
     let values: Vec<Value<'_>> = ids.iter().map(|id| Value::Text(id)).collect();
     let of_these = format!("run_uuid IN ({})", vec!["?"; ids.len()].join(", "));
     let sql = format!(

@@ -11,6 +11,7 @@ fn project() -> Project {
   spaced:
     parameters: {my param: string}
     command: "echo"
+  bare: {command: "echo"}
 "#,
     )
 }
@@ -82,6 +83,15 @@ fn options_may_stand_anywhere() {
             "--env-manager=local",
             "project",
         ],
+        &[
+            "-q",
+            "run",
+            "-Palpha=0.5",
+            "--env-manager=local",
+            "project",
+            "--env-file",
+            "/dev/null",
+        ],
     ] {
         let finished = project.mlrun(line).with_code(0);
         assert_eq!(finished.stdout(), "0.5\n", "{line:?}");
@@ -95,12 +105,12 @@ fn an_unknown_option_is_named_with_what_was_meant() {
         (
             &["run", "--experiment_name", "x", "project"][..],
             "unknown option '--experiment_name' of `mlrun run`",
-            "did you mean --experiment-name?",
+            "did you mean --experiment-name? Try: mlrun run --experiment-name x project",
         ),
         (
             &["run", "project", "--paramlist", "alpha=1"],
             "unknown option '--paramlist'",
-            "did you mean --param-list?",
+            "did you mean --param-list? Try: mlrun run project --param-list alpha=1",
         ),
         (
             &["run", "project", "--env_manager=local"],
@@ -118,9 +128,30 @@ fn an_unknown_option_is_named_with_what_was_meant() {
             "did you mean --experiment-name?",
         ),
         (
-            &["run", "--env-file", "x", "project"],
-            "unknown option '--env-file'",
-            "write it before the command: mlrun --env-file … run",
+            &["run", "project", "--alpha", "0.5"],
+            "unknown option '--alpha'",
+            "parameters are set with -P; try: mlrun run project -P alpha=0.5",
+        ),
+        (
+            &["run", "project", "alpha=0.5"],
+            "extra argument 'alpha=0.5': `mlrun run` takes one URI",
+            "parameters are set with -P; try: mlrun run project -P alpha=0.5",
+        ),
+        (
+            &["run", "project", "spaced"],
+            "extra argument 'spaced': `mlrun run` takes one URI",
+            "entry points are named with -e; try: mlrun run project -e spaced",
+        ),
+        (
+            &[
+                "run",
+                "--log-format=text",
+                "project",
+                "--env-manager",
+                "vritualenv",
+            ],
+            "invalid value 'vritualenv' for --env-manager",
+            "did you mean 'virtualenv'? Try: mlrun run --log-format=text project --env-manager virtualenv",
         ),
         (
             &["run", "project", "-P", "alpha=1", "2"],
@@ -145,7 +176,7 @@ fn an_unknown_option_is_named_with_what_was_meant() {
         (
             &["project"],
             "'project' is not a command",
-            "to run a project: mlrun run project",
+            "projects are run with `mlrun run`; try: mlrun run project",
         ),
         (
             &["ui"],
@@ -155,6 +186,97 @@ fn an_unknown_option_is_named_with_what_was_meant() {
     ] {
         expect_refused(&project.mlrun(line), &project, 2, error, hint);
     }
+}
+
+#[test]
+fn what_every_command_takes_may_stand_after_it() {
+    let project = project();
+    let failed = project
+        .mlrun(&["status", "abc", "--log-format", "json"])
+        .with_code(1);
+    let line: serde_json::Value = serde_json::from_str(failed.stderr()).unwrap();
+    assert_eq!(line["level"], "error");
+    let refused = project.mlrun(&["env", "lsit", "--log-format=json"]).with_code(2);
+    let line: serde_json::Value = serde_json::from_str(refused.stderr()).unwrap();
+    assert!(line["message"].as_str().unwrap().contains("env list"), "{line}");
+    project
+        .sandbox()
+        .write("variables", "MLFLOW_TRACKING_URI=gopher://x\n");
+    let failed = project
+        .mlrun(&["status", "abc", "-q", "--env-file", "variables"])
+        .with_code(1);
+    assert_contains(failed.stderr(), "gopher");
+}
+
+#[test]
+fn mistyped_parameters_get_a_warning() {
+    let project = project();
+    for (name, near) in [
+        ("alpa", true),
+        ("ALPHA", true),
+        ("al-pha", true),
+        ("momentum", false),
+    ] {
+        let argument = format!("{name}=0.5");
+        let finished = project.run(["-P", &argument]).with_code(0);
+        assert_eq!(finished.stdout(), format!("0.1 --{name} 0.5\n"));
+        let warning = format!(
+            "warning: entry point 'main' does not declare parameter '{name}' (passed on as --{name}); did you mean \
+             'alpha'?\n"
+        );
+        assert_eq!(
+            finished.stderr().contains(&warning),
+            near,
+            "{}",
+            finished.stderr()
+        );
+        let planned = project.run(["-P", &argument, "--dry-run"]).with_code(0);
+        assert_eq!(planned.stderr().contains(&warning), near, "{}", planned.stderr());
+    }
+    // Who gives the declared one too means both.
+    let both = project.run(["-P", "alpha=1", "-P", "alpha2=2"]).with_code(0);
+    assert!(!both.stderr().contains("warning"), "{}", both.stderr());
+    let nothing_is_declared = project.run(["-e", "bare", "-P", "alpa=1"]).with_code(0);
+    assert!(!nothing_is_declared.stderr().contains("warning"));
+}
+
+#[test]
+fn strict_parameters_are_declared_ones() {
+    let project = project();
+    project
+        .sandbox()
+        .write("params.json", "{\"alpha\": 1, \"beta\": 2}");
+    for (options, error, hint) in [
+        (
+            &["-P", "alpa=0.5"][..],
+            "entry point 'main' does not declare the parameter 'alpa'",
+            "did you mean 'alpha'?",
+        ),
+        (
+            &["-P", "x=1", "-P", "alpha=2", "-P", "y=2"],
+            "entry point 'main' does not declare the parameters 'x', 'y'",
+            "it declares 'alpha'; leave --strict-params out to pass others on",
+        ),
+        (
+            &["--params-file", "params.json"],
+            "entry point 'main' does not declare the parameter 'beta'",
+            "it declares 'alpha'",
+        ),
+        (
+            &["-e", "bare", "-P", "x=1", "--dry-run"],
+            "entry point 'bare' does not declare the parameter 'x'",
+            "it declares no parameters",
+        ),
+    ] {
+        let line = [
+            &["run", "project", "--env-manager", "local", "--strict-params"],
+            options,
+        ]
+        .concat();
+        let finished = project.mlrun(&line).with_code(1);
+        expect_refused(&finished, &project, 1, error, hint);
+    }
+    project.run(["--strict-params", "-P", "alpha=2"]).expect_code(0);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::harness::{Project, assert_golden, require_program};
+use crate::harness::{Project, StoredRun, assert_golden, require_program};
 
 /// A project with two entry points, whose parameters have types and descriptions.
 fn project() -> Project {
@@ -41,10 +41,7 @@ fn offered(project: &Project, words: &[&str]) -> Vec<String> {
 fn candidates_fit_the_words_before() {
     let project = project();
     for (words, expected) in [
-        (
-            &["mlrun", "r"][..],
-            &["run\tRun an MLflow project from a directory, a Git repository or a zip"][..],
-        ),
+        (&["mlrun", "r"][..], &["run\tRun a project"][..]),
         (&["mlrun", "run", "pro"], &["project/"]),
         (
             &["mlrun", "run", "project", "-e", ""],
@@ -83,20 +80,25 @@ fn candidates_fit_the_words_before() {
             &["data=project/data/", "data=project/data set.csv"],
         ),
         (&["mlrun", "run", "project", "-P", "alpha=p"], &[]),
-        (&["mlrun", "run", "project", "-b", "l"], &["local"]),
+        (&["mlrun", "run", "project", "-b", "l"], &["local\tthis machine"]),
+        (
+            &["mlrun", "run", "--params-file", "project/tr"],
+            &["project/train.py"],
+        ),
+        (&["mlrun", "status", "abc", "--log-format", "j"], &["json"]),
         (
             &["mlrun", "run", "project", "--env-manager", "u"],
-            &["uv\tA virtual environment, its packages installed by uv"],
+            &["uv\tVirtual environment, packages installed by uv"],
         ),
         (&["mlrun", "run", "https://host.test/org/project", "-e", ""], &[]),
         (&["mlrun", "run", "missing", "-P", ""], &[]),
         (
             &["mlrun", "run", "project", "--dry"],
-            &["--dry-run\tShow what would be done, and do nothing of it"],
+            &["--dry-run\tPrint the plan without running anything"],
         ),
         (
             &["mlrun", "completions", "z"],
-            &["zsh\tsource <(mlrun completions zsh), after compinit"],
+            &["zsh\tIn ~/.zshrc, after compinit: source <(mlrun completions zsh)"],
         ),
     ] {
         let mut offered = offered(&project, words);
@@ -121,6 +123,131 @@ fn candidates_fit_the_words_before() {
         arguments.extend(words);
         broken.mlrun(&arguments).expect_code(0);
     }
+}
+
+/// Three runs of two experiments in the store at hand, the newest last; the first two have names.
+fn with_runs() -> (Project, Vec<String>) {
+    let project = Project::new()
+        .mlproject("entry_points:\n  main: {command: \"true\"}\n  fail: {command: \"false\"}\n");
+    let named = |name| ["--run-name", name, "--experiment-name", "wine"];
+    project.run(named("xylo-fox")).expect_code(0);
+    project.run(named("xyla-owl")).expect_code(0);
+    project.run(["-e", "fail"]).expect_code(1);
+    let runs = project.store().runs;
+    let ids = ["xylo-fox", "xyla-owl", ""].map(|name| {
+        let is_it = |run: &&StoredRun| run.name == name || (name.is_empty() && run.status == "FAILED");
+        runs.iter().find(is_it).unwrap().run_id.clone()
+    });
+    (project, ids.to_vec())
+}
+
+#[test]
+fn runs_and_experiments_of_the_store() {
+    let (project, ids) = with_runs();
+    for command in ["status", "wait", "cancel", "run"] {
+        let mut words = vec!["mlrun", command];
+        if command == "run" {
+            words.extend(["project", "--run-id"]);
+        }
+        let all = offered(&project, &[&words[..], &[""]].concat());
+        let found: Vec<&str> = all.iter().map(|line| line.split('\t').next().unwrap()).collect();
+        assert_eq!(found, [&ids[2], &ids[1], &ids[0]], "{command}: the newest first");
+        assert!(
+            all[0].contains(", FAILED, ") && all[1].contains("\txyla-owl, FINISHED, "),
+            "{all:?}"
+        );
+        let by_id = offered(&project, &[&words[..], &[&ids[0][..12]]].concat());
+        assert!(by_id.len() == 1 && by_id[0].starts_with(&ids[0]), "{by_id:?}");
+        // One name leads to its id, several do not.
+        let by_name = offered(&project, &[&words[..], &["xyla"]].concat());
+        assert!(
+            by_name.len() == 1 && by_name[0].starts_with(&ids[1]),
+            "{by_name:?}"
+        );
+        assert_eq!(offered(&project, &[&words[..], &["xyl"]].concat()), [""; 0]);
+    }
+    let names = offered(&project, &["mlrun", "run", "project", "--experiment-name", ""]);
+    assert_eq!(names, ["wine\tid 1", "Default\tid 0"]);
+    let ids = offered(&project, &["mlrun", "run", "project", "--experiment-id="]);
+    assert_eq!(ids, ["--experiment-id=1\twine", "--experiment-id=0\tDefault"]);
+}
+
+/// A store that is not there is not made, and one that is silent is not waited for.
+#[test]
+fn stores_that_do_not_answer_offer_nothing() {
+    let project = Project::new();
+    assert_eq!(offered(&project, &["mlrun", "status", "a"]), [""; 0]);
+    assert_eq!(
+        project.sandbox().files().into_iter().collect::<Vec<_>>(),
+        ["project"]
+    );
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let uris = [
+        format!("http://{}", silent.local_addr().unwrap()),
+        "gopher://host".to_owned(),
+        "sqlite:////proc/none".to_owned(),
+    ];
+    for uri in uris {
+        let project = Project::new().env("MLFLOW_TRACKING_URI", &uri);
+        assert_eq!(offered(&project, &["mlrun", "status", "a"]), [""; 0], "{uri}");
+    }
+    project.sandbox().write(
+        "variables",
+        &format!("MLFLOW_TRACKING_URI={}/runs", project.sandbox().work().display()),
+    );
+    let words = [
+        "mlrun",
+        "--env-file",
+        "variables",
+        "run",
+        ".",
+        "--experiment-name",
+        "",
+    ];
+    assert_eq!(offered(&project, &words), [""; 0]);
+}
+
+#[test]
+fn environments_that_were_built() {
+    let project = Project::new();
+    let root = project.sandbox().root().join("envs");
+    for name in ["mlflow-0a1b", "mlflow-2c3d", "other"] {
+        project.sandbox().write(root.join(name).join("pyvenv.cfg"), "");
+    }
+    let project = project.env("MLFLOW_ENV_ROOT", "<sandbox>/envs");
+    let found = offered(&project, &["mlrun", "env", "rm", "mlflow-0"]);
+    assert_eq!(found, ["mlflow-0a1b"]);
+    let found = offered(&project, &["mlrun", "env", "rm", "mlflow-0a1b", ""]);
+    assert_eq!(found, ["mlflow-0a1b", "mlflow-2c3d"]);
+}
+
+#[test]
+fn called_mlflow_its_commands_are_offered_too() {
+    let project = project();
+    assert_eq!(
+        offered(&project, &["mlflow", "exp"]),
+        ["experiments\tcommand of MLflow"]
+    );
+    assert_eq!(
+        offered(&project, &["mlflow", "run", "project", "-e", "v"]).len(),
+        1
+    );
+    let sandbox = project.sandbox();
+    sandbox.link_program("mlflow", Path::new(env!("CARGO_BIN_EXE_mlrun")));
+    for (shell, line) in [
+        ("bash", "-F _mlrun mlflow"),
+        ("zsh", "compdef _mlrun mlflow"),
+        ("fish", "complete --command mlflow"),
+    ] {
+        let script = sandbox.shell(&format!("mlflow completions {shell}"));
+        assert!(script.contains(line) && !script.contains("@PROGRAM@"), "{script}");
+    }
+    let Some(bash) = require_program("bash") else {
+        return;
+    };
+    let text = "source <(mlflow completions bash); compopt() { :; }; COMP_LINE='mlflow run project -P alp' COMP_POINT=25 \
+                COMP_WORDS=(mlflow run project -P alp) COMP_CWORD=4; _mlrun mlflow alp -P; printf '%s|' \"${COMPREPLY[@]}\"";
+    assert_eq!(shell(&project, &bash, &["--norc", "-c"], text), "alpha=|");
 }
 
 /// Runs a shell's program text in the sandbox, with `mlrun` on its PATH.
@@ -187,6 +314,33 @@ fn in_bash() {
         let result = shell(&project, &bash, &["--norc", "-c"], &text);
         assert_eq!(result.trim_end(), expected, "{line}");
     }
+    // A list that is only shown says what the names mean, each on a line of its own.
+    for (kind, columns, expected) in [
+        (9, 80, "alpha=|algorithm=|"),
+        (37, 80, "alpha=|algorithm=|"),
+        (
+            63,
+            80,
+            "alpha=      float, default 0.5: The weight|algorithm=  string, default ''          |",
+        ),
+        (
+            33,
+            80,
+            "alpha=      float, default 0.5: The weight|algorithm=  string, default ''          |",
+        ),
+        (63, 30, "alpha=      float, default |algorithm=  string, default|"),
+    ] {
+        let text = format!(
+            "source <(mlrun completions bash); compopt() {{ :; }}; COMP_LINE='mlrun run project -P al' COMP_POINT=23 \
+             COMP_TYPE={kind} COLUMNS={columns} COMP_WORDS=(mlrun run project -P al) COMP_CWORD=4; _mlrun mlrun al -P; \
+             printf '%s|' \"${{COMPREPLY[@]}}\""
+        );
+        assert_eq!(
+            shell(&project, &bash, &["--norc", "-c"], &text),
+            expected,
+            "{kind} {columns}"
+        );
+    }
     // Right after the '=', where readline replaces nothing.
     let text = "source <(mlrun completions bash); compopt() { :; }; COMP_LINE='mlrun run project -P data=' COMP_POINT=26 \
                 COMP_WORDS=(mlrun run project -P data =) COMP_CWORD=5; _mlrun mlrun '' data; printf '%s|' \"${COMPREPLY[@]}\"";
@@ -214,6 +368,46 @@ fn in_zsh() {
         let result = shell(&project, &zsh, &["-f", "-c"], &text);
         assert_eq!(result.trim_end(), format!("<<{expected}>>"), "{line}");
     }
+}
+
+/// The whole way to a person: what readline shows for a second Tab, and what becomes of a run's name.
+#[test]
+fn on_the_terminal() {
+    let (Some(bash), Some(python)) = (require_program("bash"), require_program("python3")) else {
+        return;
+    };
+    let (project, ids) = with_runs();
+    let sandbox = project.sandbox();
+    sandbox.link_program("mlrun", Path::new(env!("CARGO_BIN_EXE_mlrun")));
+    let steps = serde_json::json!([
+        [
+            "type",
+            "PS1='REA''DY> ' HISTFILE=; bind 'set bell-style none'; source <(mlrun completions bash)\n"
+        ],
+        ["see", "READY> "],
+        ["type", "mlrun status \t\t"],
+        ["see", &ids[2]],
+        ["see", "FAILED, "],
+        ["see", "xyla-owl, FINISHED"],
+        ["see", "xylo-fox, FINISHED"],
+        ["see", "READY> mlrun status "],
+        ["type", "xyla\t"],
+        ["see", &ids[1]],
+        ["type", "\nexit\n"],
+    ]);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/harness/terminal.py");
+    let output = sandbox
+        .command(python)
+        .arg(script)
+        .arg(steps.to_string())
+        .arg(bash)
+        .args(["--norc", "--noprofile", "-i"])
+        .env("TERM", "dumb")
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert_ne!(output.status.code(), Some(99), "{shown}");
+    assert!(shown.contains("FINISHED"), "{shown}");
 }
 
 #[test]
@@ -249,6 +443,9 @@ fn manual_pages() {
         "mlrun-lint",
         "mlrun-env",
         "mlrun-completions",
+        "mlrun-env-list",
+        "mlrun-env-prune",
+        "mlrun-env-rm",
     ] {
         assert!(files.contains(&format!("pages/man1/{name}.1")), "{files:?}");
     }
@@ -263,18 +460,42 @@ fn manual_pages() {
     for file in files.iter().filter(|file| file.ends_with(".1")) {
         let path = project.sandbox().work().join(file);
         let output = Command::new(&mandoc)
-            .args(["-T", "lint", "-W", "error"])
+            .args(["-T", "lint", "-W", "warning"])
             .arg(&path)
             .output()
             .unwrap();
         let remarks = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{file}: {remarks}");
+        assert!(output.status.success() && remarks.is_empty(), "{file}: {remarks}");
         let page = Command::new(&mandoc)
             .args(["-T", "ascii"])
             .arg(&path)
             .output()
             .unwrap();
-        assert!(page.stdout.len() > 200, "{file}");
+        let page = String::from_utf8_lossy(&page.stdout).replace('\u{8}', "");
+        for title in [
+            "NAME",
+            "SYNOPSIS",
+            "DESCRIPTION",
+            "OPTIONS",
+            "EXIT STATUS",
+            "EXAMPLES",
+            "SEE ALSO",
+        ] {
+            let bold: String = title
+                .chars()
+                .map(|letter| {
+                    if letter == ' ' {
+                        " ".to_owned()
+                    } else {
+                        format!("{letter}{letter}")
+                    }
+                })
+                .collect();
+            assert!(
+                page.contains(title) || page.contains(&bold),
+                "{file} lacks {title}: {page}"
+            );
+        }
     }
     let scripts = ["bash", "zsh", "fish"].map(|shell| project.mlrun(&["completions", shell]).transcript());
     assert_golden("completions", &scripts.join("\n"));

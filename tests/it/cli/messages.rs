@@ -100,6 +100,8 @@ fn parameters() {
     topic.add(&project.run(["-P", "data=missing.csv"]));
     topic.add(&project.run(["-P", "data="]));
     topic.add(&project.run(["-P", "data=project", "-P", "a;b=1"]));
+    topic.add(&project.run(["-P", "data=project", "-P", "alfa=1", "--strict-params"]));
+    topic.add(&project.run(["-P", "data=project", "-P", "alfa=1", "--dry-run"]));
     topic.compare("errors-parameters");
 }
 
@@ -264,6 +266,38 @@ fn usage() {
         &["run", "project", "--env-manager", "nope"],
         &["rum"],
         &[],
+        &["run", "project", "alpha=0.5", "note=two words"],
+        &["run", "project", "--alpha", "0.5"],
+        &["run", "project", "--token=s3cret"],
+        &["run", "train.py", "-P", "alpha=0.5"],
+        &["run", "project/train.py"],
+        &["run", "project/MLproject"],
+        &["run", "project", "train"],
+        &["project", "-P", "alpha=0.5"],
+        &["-P", "alpha=0.5", "run", "project"],
+        &["run", "project", "--mode", "databricks"],
+        &["run", "project", "--cluster-spec", "cluster.json"],
+        &["run", "project", "--use-conda"],
+        &["run", "project", "--git-username", "ada"],
+        &["run", "project", "--experiment", "wine"],
+        &["run", "project", "--tracking-uri", "http://host.test"],
+        &["run", "project", "-P", "alpha"],
+        &["run", "project", "-Palpha:0.5"],
+        &["run", "project", "--env-manager", "vritualenv"],
+        &["run", "project", "-b", "kubernets"],
+        &["run", "project", "--timeout", "5"],
+        &["run", "project", "-e"],
+        &["run", "project", "--json"],
+        &["run", "project", "-q", "--verbose"],
+        &["completion", "bash"],
+        &["completions"],
+        &["status"],
+        &["env", "ls"],
+        &["stop", "0123456789abcdef0123456789abcdef"],
+        &["ui"],
+        &["version"],
+        &["help", "wait"],
+        &["-h", "wait"],
     ] {
         topic.add(&project.mlrun(arguments));
     }
@@ -324,12 +358,16 @@ fn help() {
     let mut topic = Topic::default();
     let project = Project::new();
     topic.add(&project.mlrun(&["--help"]));
+    topic.add(&project.mlrun(&["-h"]));
+    topic.add(&project.mlrun(&["run", "-h"]));
     topic.add(&project.mlrun(&["run", "--help"]));
     for command in ["status", "wait", "cancel"] {
         topic.add(&project.mlrun(&[command, "--help"]));
     }
     topic.add(&project.mlrun(&["env", "--help"]));
-    topic.add(&project.mlrun(&["env", "prune", "--help"]));
+    for command in ["list", "prune", "rm"] {
+        topic.add(&project.mlrun(&["env", command, "--help"]));
+    }
     topic.add(&project.mlrun(&["inspect", "--help"]));
     topic.add(&project.mlrun(&["lint", "--help"]));
     topic.add(&project.mlrun(&["completions", "--help"]));

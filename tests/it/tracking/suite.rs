@@ -70,6 +70,7 @@ pub(crate) async fn store_suite(fixture: &impl StoreFixture) {
     reading::all_of_a_run_is_read_back(fixture).await;
     reading::finished_runs_are_found_by_their_tags(fixture).await;
     reading::more_finished_runs_than_a_page_are_found(fixture).await;
+    reading::the_newest_come_first(fixture).await;
 }
 
 const START: UnixMillis = UnixMillis(1_700_000_000_123);

@@ -141,3 +141,48 @@ pub(super) async fn more_finished_runs_than_a_page_are_found(fixture: &impl Stor
         assert_eq!(found, ids[..expected]);
     }
 }
+
+/// Others may write to the store meanwhile, so only the order of what is made here is looked at.
+pub(super) async fn the_newest_come_first(fixture: &impl StoreFixture) {
+    const FAR_AHEAD: i64 = 2_000_000_000_000;
+    let store = fixture.open().await;
+    let store = store.as_ref();
+    let mut experiments = Vec::new();
+    for _ in 0..3 {
+        let name = unique_name("newest");
+        let id = store
+            .experiment(&ExperimentSelector::Name(name.clone()))
+            .await
+            .unwrap();
+        experiments.push((id, name));
+    }
+    let mut ids = Vec::new();
+    for (offset, place, status) in [
+        (1, 0, RunStatus::Finished),
+        (2, 1, RunStatus::Failed),
+        (3, 0, RunStatus::Running),
+        (4, 1, RunStatus::Finished),
+    ] {
+        let experiment = &experiments[place].0;
+        ids.push(ended_run(store, experiment, &[("a", "b")], FAR_AHEAD + offset, status).await);
+    }
+    fixture.delete_run(&ids[3]).await;
+    fixture.delete_experiment(&experiments[2].0).await;
+
+    let found = store.newest_runs(100).await.unwrap();
+    let ours: Vec<_> = found
+        .iter()
+        .filter(|run| ids.contains(&run.info.run_id))
+        .collect();
+    let found_ids: Vec<&RunId> = ours.iter().map(|run| &run.info.run_id).collect();
+    assert_eq!(found_ids, [&ids[2], &ids[1], &ids[0]]);
+    for run in ours {
+        assert_eq!(*run, store.run_data(&run.info.run_id).await.unwrap());
+    }
+    assert_eq!(store.newest_runs(1).await.unwrap().len(), 1);
+
+    let found = store.newest_experiments(1000).await.unwrap();
+    let is_found: Vec<bool> = experiments.iter().map(|one| found.contains(one)).collect();
+    assert_eq!(is_found, [true, true, false]);
+    assert_eq!(store.newest_experiments(1).await.unwrap().len(), 1);
+}
