@@ -39,7 +39,7 @@ const CERTIFICATE: &str =
 const CREDENTIALS: &str =
     "set up a Git credential helper or GIT_ASKPASS, or use a URL with https://USER:TOKEN@…";
 const NETWORK: &str = "check the network connection and the proxy settings (http.proxy, https_proxy)";
-const NO_REPOSITORY: &str = "no such repository, or no permission to read it: {answer}";
+const NO_REPOSITORY: &str = "cannot read the repository: {answer}";
 const SPELLING: &str = "check the spelling; a private repository needs credentials";
 const URL: &str = "check the URL";
 const INSTALL_GIT: &str = "install git, or add its directory to PATH";

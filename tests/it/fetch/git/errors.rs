@@ -144,12 +144,12 @@ fn what_goes_wrong_without_the_git_program_is_told() {
         (
             "http://<http>/open/missing.git",
             None,
-            "no such repository, or no permission to read it".to_owned(),
+            "cannot read the repository".to_owned(),
         ),
         (
             "git://<daemon>/missing.git",
             None,
-            "no such repository, or no permission to read it".to_owned(),
+            "cannot read the repository".to_owned(),
         ),
         (
             "http://<http>/page/project.git",

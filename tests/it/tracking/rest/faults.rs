@@ -248,7 +248,7 @@ async fn other_failures_are_told_at_once() {
         ),
         (
             Step::Endless,
-            format!("… the response of {get} is larger than 64 MiB"),
+            format!("… the response of {get} is larger than 64.0 MiB"),
         ),
         (
             Step::redirect(302, "ftp://example.org/"),
