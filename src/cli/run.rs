@@ -98,7 +98,7 @@ fn is_inside_another(run_id: &RunId) -> bool {
     env_vars::non_empty(env_vars::MLFLOW_RUN_ID).is_some_and(|outer| outer != run_id.as_str())
 }
 
-/// Tells of a failure for which there is no ending of a run. An interruption is none.
+/// Reports a failure without an ending of the run. An interruption is not one.
 fn without_ending(failure: Failure, report: &mut RunReport, printer: &Printer) -> Result<Outcome, Failure> {
     match failure.run_error() {
         Some(error @ (RunError::Interrupted { signal } | RunError::InterruptedInCreation { signal })) => {
@@ -114,8 +114,8 @@ fn without_ending(failure: Failure, report: &mut RunReport, printer: &Printer) -
     Err(failure)
 }
 
-/// Waits for the run's end; reports what becomes known meanwhile. Ends the run when its time is over, as
-/// `SIGTERM` does, and tells whether that was so.
+/// Waits for the run's end and reports what becomes known meanwhile. Stops the run at its time limit, as `SIGTERM`
+/// does, and says if that happened.
 async fn follow(
     submitted: &SubmittedRun,
     limit: Option<Duration>,
@@ -156,7 +156,7 @@ async fn follow(
     (ending, is_late)
 }
 
-/// Ends a run that nothing can be done for.
+/// Ends a run whose report cannot be written.
 async fn give_up(created: &CreatedRun, signals: &mut Signals, printer: &Printer) {
     // That its end cannot be recorded weighs less than why it ends.
     if let Err(error) = created.fail(signals, printer).await {
@@ -227,17 +227,17 @@ fn tell_end(ending: &RunEnding, submitted: &SubmittedRun, backend: &str, printer
     {
         printer.warning(&match status {
             RunStatus::Failed | RunStatus::Killed if end.keep_failure => {
-                format!("the entry point ended its own run as {status}; that status is kept")
+                format!("the entry point set the status of its run to {status}; keeping that")
             }
             _ => format!(
-                "the tracking store cannot hold the status {}; it holds {status}",
+                "the tracking store does not accept the status {}; recorded {status}",
                 end.status
             ),
         });
     }
 }
 
-/// Tells why the store does not know of the end.
+/// Reports why the end is not recorded.
 fn tell_unrecorded(ending: &RunEnding, printer: &Printer) {
     if let Err(error) = &ending.recorded {
         printer.failure(&Failure::from(Arc::clone(error)));
@@ -253,8 +253,8 @@ fn tell_pages(store: &dyn TrackingStore, info: &RunInfo, printer: &Printer) {
     }
 }
 
-/// Warns where the program of a Slurm job is another one than mlrun, and one that `SIGTERM` ends at
-/// once: Slurm asks only that one to end where it uses cgroups, and kills the rest when it is gone.
+/// Warns if the program of a Slurm job is not mlrun, and `SIGTERM` ends it at once: with cgroups, Slurm sends the
+/// signal only to that program and kills the rest when it is gone.
 /// Slurm names it in `SLURM_TASK_PID`.
 fn warn_of_slurm(printer: &Printer) {
     let task = env_vars::non_empty(env_vars::SLURM_TASK_PID).and_then(|text| text.parse().ok());
@@ -263,8 +263,8 @@ fn warn_of_slurm(printer: &Printer) {
     };
     if let Some(program) = ended_by(task, Signal::TERM) {
         printer.warning(&format!(
-            "Slurm will ask only '{program}' (process {task}) to end, and then kill mlrun: start it as \
-             `exec mlrun run …` or `srun mlrun run …`, so that its run can be ended well"
+            "Slurm sends SIGTERM only to '{program}' (process {task}) and then kills mlrun; start it as `exec mlrun \
+             run …` or `srun mlrun run …`, so that the run is stopped cleanly"
         ));
     }
 }

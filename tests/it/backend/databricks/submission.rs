@@ -157,12 +157,12 @@ fn a_job_that_the_store_cannot_know_of_is_canceled() {
         let stored = recorded(&finished);
         assert_eq!(stored.status, "FAILED");
         let error = format!(
-            "error: the tags that lead from run '{}' to the Databricks job run 9000000001 could not be stored; it was canceled\n",
+            "error: the link from run '{}' to the Databricks job run 9000000001 could not be stored; it was canceled\n",
             stored.run_id
         );
         assert_contains(text, &error);
         let waiting = format!(
-            "warning: that run '{}' is the Databricks job run 9000000001 cannot be recorded yet (",
+            "warning: the link from run '{}' to the Databricks job run 9000000001 is not recorded yet (",
             stored.run_id
         );
         assert_eq!(text.contains(&waiting), tries, "{text}");
@@ -224,9 +224,9 @@ fn a_job_that_cannot_be_canceled_is_named() {
         assert_eq!(state(&fake), None, "{text}");
         assert_eq!(recorded(&finished).status, "FAILED");
         assert!(
-            text.contains("to the Databricks job run 9000000001 could not be stored; it could not be canceled and may go on: ")
+            text.contains("to the Databricks job run 9000000001 could not be stored; it could not be canceled and may still run: ")
                 && text.contains("No manage permission")
-                && text.contains("hint: nothing but this message leads to it: ")
+                && text.contains("hint: this message is the only link to it: ")
                 && text.contains(by_hand)
                 && text.contains(&page(&fake)) == knows_page,
             "{text}"
