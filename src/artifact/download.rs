@@ -16,6 +16,7 @@ use crate::artifact::local::{Brought, create_below, persist, sum_of_file, tempor
 use crate::artifact::repository::{ArtifactRepository, Body, Listing, Object, StoredArtifact, locked};
 use crate::events::{Progress, Transfer, TransferUnit};
 use crate::http::{Fault, pauses};
+use crate::retrying::retrying_after;
 
 /// How many requests go on at the same time, over all parameters.
 const MOST_REQUESTS: usize = 16;
@@ -227,7 +228,11 @@ impl Piece<'_> {
             let Some(pause) = pause else {
                 return Err(problem);
             };
-            tracing::debug!(key = self.object.key, received = self.content.bytes, problem = %problem, "a download broke off");
+            tracing::warn!(
+                "the download of '{}' broke off ({problem}); {}",
+                self.object.key,
+                retrying_after(pause)
+            );
             tokio::time::sleep(pause).await;
         }
     }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use fake_databricks::{Action, FakeDatabricks, Fault, JobState, Settings};
 use rustix::process::Signal;
 
-use super::{project, recorded, recorded_in, run, run_id_of_job, start, stored, workspace};
+use super::{RUN, project, recorded, recorded_in, run, run_id_of_job, start, stored, workspace};
 use crate::harness::running::{send, wait_until};
+use crate::harness::terminal::run_on_terminal;
 use crate::harness::{Project, assert_contains};
 
 const SUBMIT: &str = "POST /jobs/runs/submit";
@@ -256,4 +257,21 @@ fn a_signal_meanwhile_cancels_the_job() {
         assert_eq!(state(&fake).as_deref(), Some("CANCELED"), "{arguments:?}");
         assert_eq!(stored(&run_id_of_job(&fake)).status, "KILLED", "{arguments:?}");
     }
+}
+
+#[test]
+fn a_person_at_a_terminal_is_shown_the_job_s_page() {
+    let Some((fake, project)) = endless_project() else {
+        return;
+    };
+    let Some(session) = run_on_terminal(&project, 120, &RUN[2..], &[]) else {
+        return;
+    };
+    assert_eq!(session.code, 0, "{}", session.shown);
+    assert_contains(&session.shown, "\nstatus     RUNNING (submitted to databricks)\n");
+    assert_contains(&session.shown, &format!("\njob page   {}\n", page(&fake)));
+    assert_contains(
+        &session.shown,
+        &format!("\nview       {}/#mlflow/experiments/1/runs/", fake.url()),
+    );
 }
