@@ -24,6 +24,11 @@ pub(crate) fn retrying_for(pause: Duration, left: Duration) -> String {
     )
 }
 
+/// A retry after a pause, where neither time nor number is limited: as in `retrying in 2s`.
+pub(crate) fn retrying_after(pause: Duration) -> String {
+    format!("retrying {}{}", after(pause), how_to_stop())
+}
+
 /// The way out of a wait, where somebody is there to use it.
 pub(crate) fn how_to_stop() -> &'static str {
     if std::io::stderr().is_terminal() {
@@ -59,6 +64,7 @@ mod tests {
                 retrying(Duration::from_secs(2), 3, 8),
                 "retrying in 2s (attempt 3 of 8)",
             ),
+            (retrying_after(Duration::from_secs(2)), "retrying in 2s"),
             (
                 retrying(Duration::ZERO, 2, 8),
                 "retrying at once (attempt 2 of 8)",

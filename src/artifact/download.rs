@@ -15,6 +15,7 @@ use crate::artifact::local::{Brought, create_below, persist, sum_of_file, tempor
 use crate::artifact::repository::{ArtifactRepository, Body, Listing, Object, StoredArtifact, locked};
 use crate::events::{Progress, Transfer, TransferUnit};
 use crate::http::{Fault, pauses};
+use crate::retrying::retrying_after;
 
 /// The most concurrent requests, for all parameters together.
 const MOST_REQUESTS: usize = 16;
@@ -226,7 +227,11 @@ impl Piece<'_> {
             let Some(pause) = pause else {
                 return Err(problem);
             };
-            tracing::debug!(key = self.object.key, received = self.content.bytes, problem = %problem, "a download was interrupted");
+            tracing::warn!(
+                "the download of '{}' broke off ({problem}); {}",
+                self.object.key,
+                retrying_after(pause)
+            );
             tokio::time::sleep(pause).await;
         }
     }

@@ -219,7 +219,9 @@ fn install_panic_report(format: LogFormat) {
         let place = panic
             .location()
             .map_or_else(String::new, |location| format!(" at {location}"));
-        let failure = Failure::message(format!("mlrun met a bug in itself{place}: {message}"));
+        let failure = Failure::message(format!(
+            "internal error{place}; this is a bug in mlrun: {message}"
+        ));
         printer.failure(&failure.with_hint("please report it with the command that you ran"));
     }));
 }

@@ -158,7 +158,7 @@ async fn follow(
     (ending, is_late)
 }
 
-/// Ends a run that nothing can be done for.
+/// Ends a run whose report cannot be written.
 async fn give_up(created: &CreatedRun, signals: &mut Signals, printer: &Printer) {
     // The reason of the failure matters more than that it cannot be recorded.
     if let Err(error) = created.fail(signals, printer).await {

@@ -11,6 +11,7 @@ use reqwest::{Response, StatusCode, Url};
 use tokio::time::timeout;
 
 use crate::quantity;
+use crate::retrying::retrying;
 
 use super::client::{MOST_REDIRECTS, READ_TIMEOUT};
 use super::error::{ClientError, Fault, after_tries, classify, shown_status};
@@ -20,6 +21,7 @@ use super::server_access::ServerAccess;
 const RETRIES: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(500))
     .with_max_times(4);
+const MOST_ATTEMPTS: u32 = 5;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Downloaded {
@@ -121,6 +123,7 @@ pub(crate) async fn download(
     let url = Url::parse(url).map_err(|error| DownloadError::Url {
         reason: error.to_string(),
     })?;
+    let host = url.host_str().map(str::to_owned);
     let mut received = Received {
         source: ServerAccess::of_url(&url, true)?,
         file,
@@ -132,12 +135,19 @@ pub(crate) async fn download(
     };
     let (mut count, mut pauses) = (1, RETRIES.build());
     while let Err(mut error) = received.fetch().await {
-        if let DownloadError::NoAnswer { tries, .. } = &mut error {
-            *tries = count;
-        }
-        let pause = pauses.next().filter(|_| error.is_transient());
-        tokio::time::sleep(pause.ok_or(error)?).await;
+        let Some(pause) = pauses.next().filter(|_| error.is_transient()) else {
+            if let DownloadError::NoAnswer { tries, .. } = &mut error {
+                *tries = count;
+            }
+            return Err(error);
+        };
         count += 1;
+        tracing::warn!(
+            "the download from {} broke off ({error}); {}",
+            host.as_deref().unwrap_or("the server"),
+            retrying(pause, count, MOST_ATTEMPTS)
+        );
+        tokio::time::sleep(pause).await;
     }
     Ok(Downloaded {
         bytes: received.bytes,

@@ -1,4 +1,4 @@
-//! A program that shall be run: where it is, its arguments, its variables, its directory.
+//! A program to run: its file, arguments, variables and directory.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -96,8 +96,9 @@ impl ProgramCall {
 
     /// Starts the program with this program's standard streams and without waiting for it.
     ///
-    /// From then on, on Linux, orphans of the program's tree become children of this process where it
-    /// [owns all its children](super::own_all_children), so that [`ProcessGroup::wait`] can end them too. Install [`Signals`](super::Signals) before.
+    /// On Linux, orphans of the program's tree then become children of this process if it
+    /// [owns all its children](super::own_all_children), so that [`ProcessGroup::wait`] can end them too. Install
+    /// [`Signals`](super::Signals) before.
     ///
     /// # Errors
     /// The program or the directory is missing, the arguments are too long, or the system refuses.
@@ -175,7 +176,7 @@ impl ProgramCall {
         }
     }
 
-    /// Finds out which of the things that the system cannot tell apart went wrong.
+    /// Finds out what went wrong, which the system's error alone does not say.
     fn explain(&self, source: io::Error, file: Option<&Path>) -> ProcessError {
         let program = self.program.to_string_lossy().into_owned();
         if let Some(directory) = self.directory.as_deref().filter(|directory| !directory.is_dir()) {
@@ -309,7 +310,7 @@ mod tests {
             (
                 ProgramCall::new("sh").argument("-c").argument(&long),
                 "cannot run 'sh': its arguments (3000002 bytes, the longest 3000000) and environment variables \
-                 are more than the system can pass to a program",
+                 exceed what the system can pass to a program",
             ),
             (ProgramCall::new("/etc/passwd"), "cannot start `/etc/passwd`"),
             (

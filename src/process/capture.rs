@@ -33,7 +33,7 @@ pub struct Captured {
 }
 
 impl Captured {
-    /// The output as text; what is no valid UTF-8 is replaced.
+    /// The output as text; invalid UTF-8 is replaced.
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.stdout)
     }
@@ -80,7 +80,7 @@ impl ProgramCall {
             .await;
         let mut last_lines = errors.into_last();
         if last_lines.is_empty() && !matches!(result, Ok(ProgramExit::Code(0))) {
-            // Some programs tell their errors on standard output.
+            // Some programs write their errors to standard output.
             let mut lines = Lines::default();
             lines.feed(&stdout, &mut |_| {});
             last_lines = lines.into_last();
@@ -172,7 +172,7 @@ impl ProgramCall {
 pub(crate) struct Conversation(Running);
 
 impl Conversation {
-    /// Waits for the program's end, and tells whether it ended well.
+    /// Waits for the program's end.
     ///
     /// # Errors
     /// The program ended with anything but exit code 0.

@@ -50,7 +50,7 @@ pub(super) enum State {
     Ended(ProgramExit),
 }
 
-/// Starts a program. From now on [`state`] tells how it is.
+/// Starts a program. From now on [`state`] reports on it.
 pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     // Held over the spawn, so that no wait elsewhere can meet a child that is not listed yet.
     let mut programs = programs();
@@ -92,7 +92,7 @@ pub(super) fn state(program: Pid) -> State {
     }
 }
 
-/// Gives up a program that nobody asks about any more.
+/// Forgets a program that is no longer asked about.
 pub(super) fn forget(program: Pid) {
     remove(&mut programs(), program);
 }
@@ -113,7 +113,7 @@ pub(super) fn any_program() -> bool {
 }
 
 /// Takes the ends of all children that have ended, so that none of them stays a zombie, and tells whether any
-/// child is left. Takes none where there may be others' children.
+/// child is left. Takes none if there may be children of others.
 pub(super) fn collect() -> bool {
     if !owns_all() {
         return true;
@@ -132,8 +132,8 @@ pub(super) fn collect() -> bool {
     }
 }
 
-/// Makes this process the parent of every orphan below it, where it owns all its children and the system
-/// can do that, and returns the children that are there already: a program that a shell replaces itself with (`exec`)
+/// Makes this process the parent of every orphan below it, if it owns all its children and the system allows it,
+/// and returns the children that are there already: a program that a shell replaces itself with (`exec`)
 /// inherits the shell's.
 pub(super) fn adopt_orphans() -> Vec<Pid> {
     if !owns_all() {

@@ -22,8 +22,8 @@ const KILL_PATIENCE: Duration = Duration::from_secs(5);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 /// Programs that run others.
 const SHELLS: [&str; 3] = ["bash", "sh", "dash"];
-/// How often to look where no signal tells that the last process of the group is gone, because
-/// orphans have another parent.
+/// How often to look if no signal reports the end of the group's last process, because orphans have another
+/// parent.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// How long a tree that was asked to end may take before a person is told that it still runs.

@@ -17,7 +17,7 @@ pub enum ProcessError {
     NoDirectory { program: String, directory: PathBuf },
     #[error(
         "cannot run '{program}': its arguments ({argument_bytes} bytes, the longest {longest_bytes}) and \
-         environment variables are more than the system can pass to a program"
+         environment variables exceed what the system can pass to a program"
     )]
     TooLong {
         program: String,
@@ -36,15 +36,12 @@ pub enum ProcessError {
         exit: ProgramExit,
         last_lines: Vec<String>,
     },
-    #[error(
-        "`{command_line}` waits for an answer on the terminal{}",
-        indented(last_lines)
-    )]
+    #[error("`{command_line}` asks a question on the terminal{}", indented(last_lines))]
     AsksTerminal {
         command_line: String,
         last_lines: Vec<String>,
     },
-    #[error("cannot read what `{command_line}` writes")]
+    #[error("cannot read the output of `{command_line}`")]
     Output {
         command_line: String,
         #[source]
@@ -64,15 +61,16 @@ impl ProcessError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Missing { program } if program.contains('/') => {
-                Some(format!("check that '{program}' exists and may be executed"))
+                Some(format!("check that '{program}' exists and is executable"))
             }
             Self::Missing { program } => Some(format!("install '{program}', or add its directory to PATH")),
             Self::TooLong { .. } => {
                 Some("put long values into a file and pass the file's path instead".to_owned())
             }
-            Self::AsksTerminal { .. } => {
-                Some("run the command yourself once, or set it up to need no answer".to_owned())
-            }
+            Self::AsksTerminal { .. } => Some(
+                "run the command once by hand and answer it, or configure it so that it does not ask"
+                    .to_owned(),
+            ),
             Self::TooFewOpenFiles { .. } => Some("raise it with `ulimit -n 1024`".to_owned()),
             Self::Start { source, .. } => start_hint(source),
             Self::Output { source, .. } | Self::Signals { source } => limit_hint(source),

@@ -19,8 +19,7 @@ impl ProgramExit {
         self == Self::Code(0)
     }
 
-    /// The exit code that stands for this end: the program's own, or 128 and the signal's number,
-    /// as shells report it.
+    /// The exit code as shells report it: the program's own, or 128 + the signal's number.
     pub fn exit_code(self) -> u8 {
         let code = match self {
             Self::Code(code) => code,
@@ -67,12 +66,12 @@ pub enum TerminationSignal {
     Other(i32),
 }
 
-/// What became of work that a termination signal may cut short.
+/// The outcome of work that a termination signal may interrupt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interruptible<T> {
-    /// It was done.
+    /// The work was completed.
     Done(T),
-    /// The signal ended it.
+    /// The signal stopped it.
     Interrupted(TerminationSignal),
 }
 

@@ -21,9 +21,8 @@ pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 /// How long this program waits for a signal of its own after one has ended the program it runs.
 pub(crate) const OWN_SIGNAL_DELAY: Duration = Duration::from_millis(250);
 
-/// How a program's run ended: by itself, where processes that it left in the background go on; or by a
-/// signal to this program, or Ctrl-C on the terminal that the program had been given, where nothing of its
-/// tree is left.
+/// How a program ended: by itself, in which case processes that it left in the background keep running; or by a
+/// signal to this program or Ctrl-C on its terminal, after which nothing of its tree is left.
 pub type Ended = Interruptible<ProgramExit>;
 
 /// A program in its own process group, and the tree of processes below it. Dropping it before its
@@ -34,7 +33,7 @@ pub struct ProcessGroup {
     pub(super) leader: Pid,
     /// How the leader ended.
     pub(super) exit: Option<ProgramExit>,
-    /// Children that are none of the program's.
+    /// Children that do not belong to the program.
     pub(super) strangers: Vec<Pid>,
     pub(super) terminal: Terminal,
     /// The program had the terminal before this process stopped.
@@ -141,7 +140,7 @@ impl ProcessGroup {
         }
     }
 
-    /// The processes of the tree that have not ended, where the system lists them.
+    /// The processes of the tree that have not ended, if the system lists them.
     pub(super) fn members(&self) -> Vec<Process> {
         if !children::owns_all() {
             return tree::members_of(self.leader);

@@ -31,7 +31,7 @@ const THIS_PROGRAM: &str = "/proc/self/exe";
 
 static GUARD: Mutex<Guard> = Mutex::new(Guard::NotWanted);
 
-/// How it stands with the guard of this process.
+/// The state of this process's guard.
 #[derive(Debug)]
 enum Guard {
     /// Children may outlive this process.
@@ -44,8 +44,8 @@ enum Guard {
     Failed(Marker),
 }
 
-/// Says that all that this process starts from now on shall end with it, however it ends. For programs that
-/// are mlrun itself: their `main` calls [`guard_main`] first and [`dismiss_guard`] last.
+/// Makes everything that this process starts from now on end with it, however it ends. For programs that are
+/// mlrun itself: their `main` calls [`guard_main`] first and [`dismiss_guard`] last.
 pub(crate) fn guard_children() {
     let Some(marker) = ProcessIdentity::own().map(|identity| identity.marker()) else {
         // Not a Linux.
@@ -61,7 +61,7 @@ pub(crate) fn guard_children() {
 pub fn dismiss_guard() {
     if let Guard::Running(_, process, _) = std::mem::replace(&mut *guard(), Guard::NotWanted) {
         let _ = kill_process(process, Signal::KILL);
-        // Nobody else may collect it where this process is the first one of a container.
+        // If this process is the first one of a container, no other process collects it.
         let _ = waitpid(Some(process), WaitOptions::empty());
     }
 }
@@ -155,7 +155,7 @@ pub fn guard_main(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitC
         return None;
     }
     let marker = Marker::parse(arguments.next()?.to_str()?)?;
-    // Whoever ends a tree of processes, or a session, shall not end its guard.
+    // Whoever kills a tree of processes, or a session, must not kill its guard.
     let _ = SigSet::all().thread_block();
     let groups = groups_at_the_end(io::stdin().lock());
     let mut left = LeftBehind::new(marker, groups);

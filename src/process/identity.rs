@@ -1,9 +1,8 @@
 //! Finding a process again from another program, also after its id has gone to another process, and what it has
 //! left behind.
 //!
-//! Every program that mlrun starts has a variable that tells which process that was, and all that the
-//! program starts inherits it. By it they are found after that process was killed, when nothing else leads
-//! to them any more.
+//! Every program that mlrun starts has a variable that names this mlrun process, and everything that the program
+//! starts inherits it. It is how they are found after mlrun was killed.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -18,7 +17,7 @@ use super::tree;
 use crate::env_vars::MLRUN_PROCESS;
 
 /// How long what is left may take to end after `SIGTERM`. Less than [`DEFAULT_GRACE`](super::DEFAULT_GRACE):
-/// nobody waits for it any more.
+/// it is no longer waited for.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long to wait for processes that not even `SIGKILL` ends.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
@@ -59,7 +58,7 @@ pub enum Whereabouts {
 }
 
 impl ProcessIdentity {
-    /// Which process this one is; `None` where the system does not tell (all but Linux).
+    /// The identity of this process; `None` if the system does not provide it (all but Linux).
     pub fn own() -> Option<Self> {
         let pid = rustix::process::getpid().as_raw_pid();
         Some(Self {
@@ -71,7 +70,7 @@ impl ProcessIdentity {
         })
     }
 
-    /// Reads the value of the tag; `None` where it is something else.
+    /// Reads the value of the tag; `None` if it is something else.
     pub fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }

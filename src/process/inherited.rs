@@ -48,7 +48,7 @@ pub(crate) fn raise_open_files() -> Result<(), ProcessError> {
 /// as a lock that a batch script holds and that a background process must not hold on to. The
 /// reference closes these files too.
 ///
-/// Does nothing where the system has no such call: Linux before 5.11, other systems.
+/// Does nothing if the system has no such call: Linux before 5.11, other systems.
 pub(super) fn keep_inherited_files() {
     #[cfg(target_os = "linux")]
     {

@@ -52,7 +52,7 @@ impl ProcessGroup {
         }
         self.signal_group(Signal::TSTP);
         // SIGTSTP has a handler and cannot stop us any more. SIGTTIN has none, and unlike SIGSTOP it
-        // does nothing where no shell could let us go on, as SIGTSTP would.
+        // does nothing if no shell could let us go on, as SIGTSTP would.
         // Sent to this very thread, so that it does not run on until another one has taken the signal.
         let _ = raise(nix::sys::signal::Signal::SIGTTIN);
         self.resume();

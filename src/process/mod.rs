@@ -25,8 +25,8 @@
 //! 5. *At the end.* The terminal goes back to mlrun's group, with its old modes if a signal ended the program.
 //!    Handlers stay installed. Processes left in the background keep running, unless a signal ended the run.
 //!
-//! Descendants that left the group (`setsid`, daemons) are found on Linux only, where mlrun becomes
-//! the parent of every orphan below it. A program that uses this as a library and has children of its own
+//! Descendants that left the group (`setsid`, daemons) are found on Linux only: there mlrun becomes the parent of
+//! every orphan below it. A program that uses this as a library and has children of its own
 //! is not made their parent unless it calls [`own_all_children`]; of what left the group only that is found
 //! then whose parents are there.
 

@@ -32,7 +32,7 @@ pub(crate) fn survive_file_size_limit() {
     }
 }
 
-/// Works until a termination signal comes; then the work is dropped where it stands.
+/// Works until a termination signal comes; then the work is dropped.
 pub(crate) async fn until_signal<T>(
     signals: &mut Signals,
     work: impl Future<Output = T>,
@@ -47,13 +47,13 @@ pub(crate) async fn until_signal<T>(
 /// Something that a signal says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
-    /// This program shall end.
+    /// This program is asked to end.
     Termination(TerminationSignal),
     /// A child has ended or stopped.
     Child,
     /// A signal that is meant for the program that runs.
     Forward(Signal),
-    /// This program shall stop (Ctrl-Z).
+    /// This program is asked to stop (Ctrl-Z).
     Stop,
     /// This program goes on after a stop.
     Continue,
@@ -81,7 +81,7 @@ pub struct TerminationRequest {
 }
 
 impl TerminationRequest {
-    /// Does what a `SIGTERM` to this program would do. Does nothing where nobody waits any more.
+    /// Does what a `SIGTERM` to this program would do, or nothing if the run has ended.
     pub fn send(&self) {
         let _ = self.requests.send(TerminationSignal::Terminate);
     }
@@ -110,11 +110,11 @@ impl Signals {
         Ok(signals)
     }
 
-    /// No signals to this program: only a [`request`](Self::request) tells of termination. For programs
-    /// that do not hand their signals over; any number of these may be there at once.
+    /// Handles no signals: only a [`request`](Self::request) stops the run. For programs that handle their own
+    /// signals; any number of these may exist at once.
     ///
     /// # Errors
-    /// The system refuses to tell of the ends of children.
+    /// The system refuses to report the ends of children.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -241,7 +241,7 @@ impl Signals {
 
     fn listen(&mut self, event: Event, number: i32) -> io::Result<()> {
         let is_ignored = self.ignored.contains(number);
-        // Without its handler, ends of children would be lost where their signal is ignored.
+        // Without its handler, ends of children would be lost if their signal is ignored.
         if !is_ignored || event == Event::Child {
             self.streams.push((event, signal(SignalKind::from_raw(number))?));
         }

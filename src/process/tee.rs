@@ -75,7 +75,7 @@ fn copy(mut from: impl Read + Send + 'static, mut shown: File, mut kept: File) -
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(_) => return written,
             };
-            // A reader that went away, or a full disk, is no reason to stop the program.
+            // A reader that went away, or a full disk, must not stop the program.
             is_shown = is_shown && shown.write_all(&chunk[..length]).is_ok();
             if written.is_ok() {
                 written = kept.write_all(&chunk[..length]);

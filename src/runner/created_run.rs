@@ -1,4 +1,4 @@
-//! A run that is in the tracking store, and for which nothing has been done yet.
+//! A run that is in the tracking store and has not started.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ pub(crate) struct CreatedRun {
     pub(crate) store: Arc<dyn TrackingStore>,
     pub(crate) info: RunInfo,
     pub(crate) details: RunDetails,
-    /// Whether the run's tags tell how the project's files stand to their commit.
+    /// Whether the run's tags say if the project's files match their commit.
     pub(super) tells_tree: bool,
 }
 
@@ -28,7 +28,7 @@ struct MadeRun {
 }
 
 impl RunPlan {
-    /// Makes the run, or takes the one that the request names.
+    /// Creates the run, or takes the one that the request names.
     ///
     /// # Errors
     /// The store refuses. [`RunError::NotPrepared`] names the run if there is one then.
@@ -118,7 +118,7 @@ impl RunPlan {
         })
     }
 
-    /// The tag of a run that is started inside another one, where that one is in the same store.
+    /// The tag of a run that is started inside another one in the same store.
     async fn parent_tag(
         &self,
         store: &dyn TrackingStore,
@@ -149,9 +149,8 @@ fn creation_tag(store: &dyn TrackingStore, tags: &[(String, String)]) -> Option<
     is_needed.then(|| (tag::CREATION.to_owned(), RunId::random().to_string()))
 }
 
-/// The tag that tells how the project's files stand to their commit. That they are those of the commit
-/// goes without saying where the run has the tag of its process; any other could be one of `mlflow run`,
-/// which does not look.
+/// The tag that says if the project's files differ from their commit. If they do not, runs with the tag of their
+/// process need none; other runs could be those of `mlflow run`, which does not look.
 pub(super) fn tree_tag(tree: &TreeState, request: &RunRequest) -> Option<(String, String)> {
     let tells_process = request.tags.iter().any(|(name, _)| name == tag::PROJECT_PROCESS);
     let is_dirty = match tree {

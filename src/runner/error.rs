@@ -12,17 +12,17 @@ use crate::project_uri::ProjectUriError;
 use crate::tracking::limits::LimitError;
 use crate::tracking::{TrackingError, TrackingUriError};
 
-/// Why a run could not be carried out, or its end not be recorded. An entry point that fails is no
-/// error: its exit code is part of the run's [`RunEnding`](super::RunEnding).
+/// Why a run could not be carried out, or its end not be recorded. An entry point that fails is not an error: its
+/// exit code is part of the [`RunEnding`](super::RunEnding).
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The project URI cannot be understood.
+    /// The project URI is invalid.
     #[error(transparent)]
     ProjectUri(#[from] ProjectUriError),
-    /// The project could not be brought onto this machine.
+    /// The project could not be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// The project, its entry point or a parameter is not as it must be.
+    /// The project, its entry point or a parameter is invalid.
     #[error(transparent)]
     Project(#[from] ProjectError),
     /// The backend cannot run the entry point.
@@ -31,13 +31,13 @@ pub enum RunError {
     /// The environment cannot be prepared.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
-    /// The data of a parameter cannot be had.
+    /// The data of a parameter cannot be downloaded.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The tracking URI cannot be understood.
+    /// The tracking URI is invalid.
     #[error(transparent)]
     TrackingUri(#[from] TrackingUriError),
-    /// The tracking store refuses something, or cannot be used.
+    /// The tracking store refuses a request or is not available.
     #[error(transparent)]
     Tracking(#[from] TrackingError),
     /// A name or a value is too long for tracking stores.
@@ -46,10 +46,10 @@ pub enum RunError {
     /// A program could not be run.
     #[error(transparent)]
     Process(#[from] ProcessError),
-    /// A variable has a value that means nothing.
+    /// An environment variable has an invalid value.
     #[error(transparent)]
     Variable(#[from] VariableError),
-    /// This process's current directory cannot be had.
+    /// This process's current directory is unknown.
     #[error("cannot determine the current directory")]
     NoCurrentDirectory {
         /// The system's answer.
@@ -59,61 +59,61 @@ pub enum RunError {
     /// Both the name and the id of an experiment are given.
     #[error("both an experiment name and an experiment id are given")]
     TwoExperiments,
-    /// The run is in the store, which refused what belongs to it, so that its entry point was not started.
-    #[error("run '{}' was {} but could not be prepared; {}", .info.run_id, if *.is_new { "created" } else { "found" }, unprepared_end(.recorded))]
+    /// The run exists, but the store refused its tags or parameters; the entry point was not started.
+    #[error("run '{}' was {}, but its tags and parameters could not be stored; {}", .info.run_id, if *.is_new { "created" } else { "found" }, unprepared_end(.recorded))]
     NotPrepared {
-        /// Whether the run was created for this; else it is the one that was asked for.
+        /// Whether the run is new, not the one that was asked for.
         is_new: bool,
         /// The run as it was created.
         info: Box<RunInfo>,
-        /// The status that the store holds now, or why the run could not be ended.
+        /// The status in the store, or why the end could not be recorded.
         recorded: Result<RunStatus, Box<TrackingError>>,
         /// The store's first answer.
         #[source]
         source: Box<TrackingError>,
     },
-    /// The run has ended, but the store does not know.
+    /// The run has ended, but its end is not recorded.
     #[error("the end of run '{run_id}' ({status}) could not be recorded{}", if source.is_none() { " in time" } else { "" })]
     EndNotRecorded {
         /// The run.
         run_id: RunId,
         /// How it ended.
         status: RunStatus,
-        /// The store's answer; `None` where there was none before this program had to end.
+        /// The store's answer; `None` if it did not answer in time.
         #[source]
         source: Option<TrackingError>,
     },
-    /// The entry point had been handed over, and the store could not be told where it runs.
-    #[error("the tags that lead from run '{run_id}' to {place} could not be stored; {}", cancellation(.not_canceled.as_deref()))]
+    /// The backend has accepted the entry point, but the link to it could not be recorded.
+    #[error("the link from run '{run_id}' to {place} could not be stored; {}", cancellation(.not_canceled.as_deref()))]
     PlaceNotRecorded {
         /// The run.
         run_id: RunId,
-        /// What it is where it runs, such as `the Databricks job run 17`.
+        /// Its name at the backend, such as `the Databricks job run 17`.
         place: String,
-        /// Why that could not be canceled; `None` where it was.
+        /// Why it could not be canceled; `None` if it was.
         not_canceled: Option<String>,
-        /// How a person ends it.
+        /// How to stop it by hand.
         by_hand: String,
         /// The store's answer.
         #[source]
         source: Box<TrackingError>,
     },
-    /// A signal came before there was a run.
+    /// A signal came before the run was created.
     #[error("Interrupted by {signal}; no run was started")]
     Interrupted {
         /// The signal.
         signal: TerminationSignal,
     },
-    /// A signal came, and nobody can say whether there is a run: the store gave no answer in time.
+    /// A signal came while the run was being created, and the store did not answer in time.
     #[error(
-        "Interrupted by {signal} before the tracking store had created the run; if it shows one as RUNNING, end that with `mlrun cancel RUN_ID`"
+        "Interrupted by {signal} before the tracking store confirmed the run; if the store shows it as RUNNING, end it with `mlrun cancel RUN_ID`"
     )]
     InterruptedInCreation {
         /// The signal.
         signal: TerminationSignal,
     },
     /// A panic.
-    #[error("mlrun met a bug in itself")]
+    #[error("internal error; this is a bug in mlrun")]
     Bug,
 }
 
@@ -144,7 +144,7 @@ impl RunError {
                 not_canceled: Some(_),
                 by_hand,
                 ..
-            } => Some(format!("nothing but this message leads to it: {by_hand}")),
+            } => Some(format!("this message is the only link to it: {by_hand}")),
             Self::PlaceNotRecorded { source, .. } => source.hint(),
             Self::Variable(error) => Some(error.hint()),
             Self::Limit(error) => error.hint(),
@@ -160,8 +160,8 @@ impl RunError {
         }
     }
 
-    /// The status of a run that ends by this error: `RUNNING` if it may go on without this program,
-    /// `KILLED` if somebody else ended it where it runs.
+    /// The status of a run that ends with this error: `RUNNING` if it may continue without this program, `KILLED` if
+    /// it was stopped at its backend.
     pub fn run_status(&self) -> RunStatus {
         match self {
             Self::Backend(error) => error.run_status(),
@@ -169,7 +169,7 @@ impl RunError {
         }
     }
 
-    /// The place in the project's files that the error is about: file, line and column.
+    /// The file, line and column in the project that the error is about.
     pub fn location(&self) -> Option<&Location> {
         match self {
             Self::Project(error) => error.location(),
@@ -180,12 +180,12 @@ impl RunError {
     }
 }
 
-/// How an end can be recorded that could not be.
+/// How to record an end later.
 fn later(run_id: &RunId, status: RunStatus, hint: Option<String>) -> String {
     let first = hint.map_or_else(String::new, |hint| format!("{hint}; "));
     format!(
-        "{first}the store still says RUNNING: once it can be used, `mlrun cancel {run_id}` ends the run as KILLED, \
-         and MLflow's MlflowClient().set_terminated('{run_id}', '{status}') as it ended"
+        "{first}the store still shows the run as RUNNING; when the store is back, end it with `mlrun cancel {run_id}` \
+         (as KILLED) or with MLflow's MlflowClient().set_terminated('{run_id}', '{status}')"
     )
 }
 
@@ -193,7 +193,7 @@ fn unprepared_end(recorded: &Result<RunStatus, Box<TrackingError>>) -> String {
     match recorded {
         Ok(status) => format!("it is {status}"),
         Err(error) => format!(
-            "it is still RUNNING, since its end was refused too: {}",
+            "it is still RUNNING because its end could not be stored either: {}",
             with_causes(error.as_ref())
         ),
     }
@@ -202,7 +202,7 @@ fn unprepared_end(recorded: &Result<RunStatus, Box<TrackingError>>) -> String {
 fn cancellation(not_canceled: Option<&str>) -> String {
     match not_canceled {
         None => "it was canceled".to_owned(),
-        Some(reason) => format!("it could not be canceled and may go on: {reason}"),
+        Some(reason) => format!("it could not be canceled and may still run: {reason}"),
     }
 }
 

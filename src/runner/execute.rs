@@ -1,4 +1,4 @@
-//! What is done for a run after its creation: every way out gives it its end status.
+//! A run after its creation: every way out records its end.
 
 use std::future::pending;
 use std::panic::AssertUnwindSafe;
@@ -128,8 +128,7 @@ async fn launch_or_mark(
     }
 }
 
-/// Launches the entry point once it is prepared, and waits for its end, unless the backend shall not be
-/// waited for.
+/// Launches the entry point once it is prepared, and waits for its end if the backend is to be waited for.
 async fn launch(
     created: &CreatedRun,
     tree: TreeComparison,
@@ -234,8 +233,8 @@ impl CreatedRun {
         Ok(self.store.set_tags(&self.info.run_id, tags).await?)
     }
 
-    /// Tells how the project's files stand to their commit, where that was not known when the run was
-    /// created. Afterwards the entry point may change them.
+    /// Records if the project's files differ from their commit, unless that was known when the run was created.
+    /// Afterwards the entry point may change them.
     async fn tell_tree(
         &self,
         mut tree: TreeComparison,
@@ -248,7 +247,7 @@ impl CreatedRun {
     }
 }
 
-/// [`environment::prepare`], boxed: only so can the compiler tell that a task may do it.
+/// [`environment::prepare`], boxed: otherwise the compiler cannot prove that the future is `Send`.
 fn prepare<'a>(
     plan: &'a EnvironmentPlan,
     progress: &'a dyn Progress,

@@ -1,4 +1,4 @@
-//! What an entry point wrote, kept among the artifacts of its run.
+//! The entry point's output, saved as artifacts of the run.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(super) struct KeptOutput {
 }
 
 impl KeptOutput {
-    /// Makes the files' directory, where the request asks for them and somebody is there to fill them.
+    /// Creates the directory of the files if the request asks for them and the run is waited for.
     pub(super) fn begin(created: &CreatedRun) -> Result<Option<Self>, RunError> {
         if !created.plan.request.log_output || !created.plan.backend.waits() {
             return Ok(None);
@@ -38,7 +38,7 @@ impl KeptOutput {
         OutputLog::in_directory(self.directory.path())
     }
 
-    /// Puts the files among the run's artifacts. That this fails is no failure of the run.
+    /// Saves the files as artifacts of the run, which does not fail if that fails.
     pub(super) async fn upload(
         self,
         created: &CreatedRun,
@@ -59,7 +59,7 @@ impl KeptOutput {
         };
         if let Err(reason) = self.upload_files(created, given_up).await {
             progress.warning(&format!(
-                "the logs of run '{}' could not be put among its artifacts: {reason}",
+                "the logs of run '{}' could not be saved as artifacts: {reason}",
                 created.info.run_id
             ));
         }

@@ -1,4 +1,4 @@
-//! How a plan is made: everything that can be checked is, before anything is created.
+//! Making a plan: everything that can be checked is checked before anything is created.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -97,8 +97,8 @@ impl RunPlan {
     }
 }
 
-/// Does what may take a while beside the task, so that whoever waits for a signal too hears of it at once.
-/// Work that nobody waits for any more ends with the program.
+/// Does slow work on another thread, so that signals are heard meanwhile. Work that is no longer waited for ends with
+/// the program.
 ///
 /// # Errors
 /// The work has panicked, which has been reported.
@@ -193,7 +193,7 @@ fn entry_point(
     if let Some(entry_point) = spark_job {
         if request.entry_point != "main" || !request.parameters.is_empty() {
             progress.warning(
-                "-e/--entry-point and -P/--param-list are not used: the project's databricks_spark_job names its own python_file and parameters",
+                "ignoring -e/--entry-point and -P/--param-list: the project's databricks_spark_job names its own python_file and parameters",
             );
         }
         request.parameters.clear();
@@ -298,7 +298,7 @@ fn warn_of_unused_options(
     backend: &dyn Backend,
     progress: &dyn Progress,
 ) {
-    // MLFLOW_TMP_DIR, which stands in for the option, is meant for all runs of a machine.
+    // MLFLOW_TMP_DIR, the option's default, is meant for all runs of a machine.
     let storage_dir = request.storage_dir.as_ref().and_then(|path| path.to_str());
     let names_storage_dir =
         storage_dir.is_some() && storage_dir != env_vars::non_empty(env_vars::MLFLOW_TMP_DIR).as_deref();
@@ -317,7 +317,7 @@ fn warn_of_unused_options(
         (
             is_docker && request.env_manager.is_some(),
             "--env-manager",
-            "the project's docker_env decides; it runs in a container",
+            "the project runs in a container (docker_env)",
         ),
         (
             backend.runs_here() && request.backend_config.is_some(),
@@ -327,7 +327,7 @@ fn warn_of_unused_options(
         (
             request.log_output && !backend.waits(),
             "--log-output",
-            "mlrun does not wait for this run and reads nothing of its output; use --wait",
+            "mlrun does not wait for this run, so it cannot keep the output; add --wait",
         ),
         (
             names_storage_dir && !backend.runs_here(),
@@ -336,7 +336,7 @@ fn warn_of_unused_options(
         ),
     ];
     for (_, option, reason) in unused.iter().filter(|(is_unused, ..)| *is_unused) {
-        progress.warning(&format!("{option} is not used: {reason}"));
+        progress.warning(&format!("ignoring {option}: {reason}"));
     }
 }
 

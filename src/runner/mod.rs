@@ -1,18 +1,18 @@
-//! Runs of projects, from the request to the recorded end: what the command line does, for programs.
+//! Runs of projects, from the request to the recorded end.
 //!
-//! [`run_with`] does it all, in three steps that the program takes too: [`RunPlan::make`] fetches the project
-//! and checks all that can be checked, [`RunPlan::begin`] finds a run to reuse or creates one in the tracking
+//! [`run_with`] does it in three steps, which the command line takes too: [`RunPlan::make`] fetches the project and
+//! checks everything that can be checked, [`RunPlan::begin`] finds a run to reuse or creates one in the tracking
 //! store, and [`Begun::submit`] does the work.
 //!
-//! Nothing here is global to the process: several runs at once do not see each other. No signal is
-//! handled and no child of the process is touched but those that a run started, unless the program asks
-//! for it ([`Signals::install`](crate::process::Signals::install),
-//! [`own_all_children`](crate::process::own_all_children)). Two things follow from that:
+//! Nothing here is global to the process: several runs at once do not affect each other. No signals are handled, and
+//! only children that a run started are touched, unless the program asks for more
+//! ([`Signals::install`](crate::process::Signals::install),
+//! [`own_all_children`](crate::process::own_all_children)). Therefore:
 //!
 //! - A program that ends by a signal, such as Ctrl-C, leaves its runs behind. Call
 //!   [`SubmittedRun::cancel`] and [`SubmittedRun::wait`] before it ends.
-//! - A process that an entry point started in another process group, and whose parent has ended, is
-//!   not found when the run is cancelled.
+//! - Cancelling a run does not find a process that its entry point started in another process group and whose
+//!   parent has ended.
 
 mod created_run;
 mod error;

@@ -15,7 +15,7 @@ use crate::fetch::{TreeComparison, WorkDir};
 use crate::project::{EntryPoint, ParameterValue, ProjectEnvironment, ProjectError, ResolvedParameters};
 use crate::tracking::{self, ExperimentSelector, TrackingError, TrackingStore, TrackingUri};
 
-/// A command, and the directory that holds what it reads where that was downloaded.
+/// A command, and the directory of the data that was downloaded for it.
 #[derive(Debug, Clone)]
 pub(crate) struct CommandWithData {
     pub(crate) command: String,
@@ -69,10 +69,9 @@ pub(crate) struct RunPlan {
     pub(crate) call: ProjectCall,
     pub(crate) tracking_uri: TrackingUri,
     pub(crate) user: String,
-    /// How long the store may be away when the run has ended.
+    /// How long the store may be unavailable when the run has ended.
     pub(crate) record_patience: Duration,
-    /// How the project's files stand to their commit; it need not be known before the entry point is
-    /// started.
+    /// How the project's files differ from their commit; known at the latest when the entry point starts.
     pub(crate) tree: TreeComparison,
     /// The store, once it was needed.
     pub(crate) store: Option<Arc<dyn TrackingStore>>,
@@ -143,7 +142,7 @@ impl RunPlan {
         }
     }
 
-    /// The Databricks workspace that the tracking store is in, where the command runs on this machine.
+    /// The Databricks workspace of the tracking store, if the command runs on this machine.
     /// Services get no credentials: whoever may see a job there could read them.
     pub(super) async fn workspace(
         &self,

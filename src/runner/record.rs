@@ -1,4 +1,4 @@
-//! What the store must know of a run, its end above all: told also to a store that is away for a while.
+//! Recording a run in its store, above all its end: also if the store is unavailable for a while.
 
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
@@ -18,7 +18,7 @@ use crate::process::{Interruptible, Signals, TerminationSignal, until_signal};
 use crate::retrying::retrying_for;
 use crate::tracking::{self, RunEnd, TrackingError, TrackingStore};
 
-/// How long a store may be away before the end of a run is given up, unless
+/// How long a store may be unavailable before the end of a run is given up, unless
 /// [`MLRUN_RECORD_TIMEOUT`](env_vars::MLRUN_RECORD_TIMEOUT) says otherwise.
 const PATIENCE_SECONDS: f64 = 600.0;
 
@@ -28,21 +28,21 @@ pub(super) const INTERRUPTED_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a step with the tracking store may go on after a signal, so that no run stays `RUNNING`.
 const STORE_GRACE: Duration = Duration::from_secs(10);
 
-/// When it is tried again meanwhile. Many runs may end at once, and find the same store away.
+/// When to retry. Many runs may end at once and find the same store unavailable.
 const RETRIES: ExponentialBuilder = ExponentialBuilder::new()
     .with_jitter()
     .with_min_delay(Duration::from_millis(250))
     .with_max_delay(Duration::from_secs(15))
     .without_max_times();
 
-/// How long a store may be away, as the environment says.
+/// How long a store may be unavailable, from the environment.
 pub(super) fn patience() -> Result<Duration, VariableError> {
     let variable = env_vars::MLRUN_RECORD_TIMEOUT;
     seconds(&env_vars::non_empty, variable, PATIENCE_SECONDS).map(Duration::from_secs_f64)
 }
 
 /// Works on after a signal for ten seconds, unless a second one comes: a step with the tracking store
-/// that is cut off could leave a run behind that nobody ends. Gives the result and the signal that came
+/// that is cut off could leave a run RUNNING for good. Gives the result and the signal that came
 /// meanwhile, or the signal that ended the work.
 pub(super) async fn despite_signals<T>(
     signals: &mut Signals,
@@ -69,7 +69,7 @@ pub(super) fn end_now(status: RunStatus) -> RunEnd {
 }
 
 /// Records a run's end. Gives the status that the store holds then, and the signal that came meanwhile.
-/// `was_interrupted` tells that a signal has ended the run already.
+/// `was_interrupted`: a signal has ended the run already.
 pub(super) async fn record_end(
     created: &CreatedRun,
     end: RunEnd,
@@ -161,9 +161,9 @@ where
         .await
 }
 
-/// Stores the tags that lead to an entry point that runs elsewhere: without them nobody could follow or end
-/// it. A store that is away is waited for as for a run's end; if that is in vain, the entry point is ended
-/// rather than left where nobody sees it. Gives the signal that came first, if one did.
+/// Stores the tags that lead to an entry point that runs elsewhere: without them it could not be followed or
+/// stopped. A store that is away is waited for as for a run's end; if that is in vain, the entry point is ended
+/// rather than left unseen. Gives the signal that came first, if one did.
 pub(super) async fn record_remote(
     created: &CreatedRun,
     submitted: &mut dyn SubmittedRun,
@@ -175,7 +175,7 @@ pub(super) async fn record_remote(
     let RemoteRun { tags, name, by_hand } = remote;
     details.send_modify(|details| details.backend_tags.clone_from(&tags));
     let run_id = &created.info.run_id;
-    let what = format!("that run '{run_id}' is {name}");
+    let what = format!("the link from run '{run_id}' to {name}");
     let tags = &tags;
     let record = |store: Arc<dyn TrackingStore>| async move { store.set_tags(run_id, tags).await };
     let recorded = persist(created, &what, created.plan.record_patience, progress, record);

@@ -1,4 +1,4 @@
-//! What shall be run, and how: the values of `mlrun run`, checked without a command line.
+//! What to run, and how: the values of `mlrun run`, checked without a command line.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use crate::env_vars;
 use crate::environment::EnvManager;
 use crate::tracking::ExperimentSelector;
 
-/// A run that is asked for. Each field is one option of `mlrun run` and means the same.
+/// A request for a run. Each field is an option of `mlrun run` with the same meaning.
 ///
-/// Fields that are `None` are decided as without the option: by MLflow's environment variables, the
-/// project, or the backend.
+/// A field that is `None` takes the option's default: from MLflow's environment variables, the project, or the
+/// backend.
 #[derive(Debug, Clone)]
 pub struct RunRequest {
     /// The project: a directory, a Git repository or a zip; `#sub/dir` names a directory inside it.
@@ -26,28 +26,26 @@ pub struct RunRequest {
     pub parameters: Vec<(String, String)>,
     /// Arguments for `docker run` in the order given; every name once. No value: a flag.
     pub docker_args: Vec<(String, Option<String>)>,
-    /// The tracking store; `MLFLOW_TRACKING_URI` or MLflow's default where it is `None`.
+    /// The tracking store; `MLFLOW_TRACKING_URI` or MLflow's default if `None`.
     pub tracking_uri: Option<String>,
-    /// The experiment; `MLFLOW_EXPERIMENT_NAME`, `MLFLOW_EXPERIMENT_ID` or the default where it is `None`.
+    /// The experiment; `MLFLOW_EXPERIMENT_NAME`, `MLFLOW_EXPERIMENT_ID` or the default if `None`.
     pub experiment: Option<ExperimentSelector>,
-    /// The run inside which this one is started; `MLFLOW_RUN_ID` where it is `None`. One that is not in
-    /// the same store is no parent.
+    /// The parent run; `MLFLOW_RUN_ID` if `None`. Ignored if it is not in the same store.
     pub parent_run: Option<RunId>,
     /// The backend's name, `local` for this machine.
     pub backend: String,
     /// The backend's configuration.
     pub backend_config: Option<BackendConfig>,
-    /// Whether to stay until the entry point has ended; the backend's own way where it is `None`.
+    /// Whether to wait for the entry point; the backend's default if `None`.
     pub wait: Option<bool>,
-    /// Do not show what the entry point writes, where it does not run on this machine.
+    /// Do not show the entry point's output if it runs elsewhere.
     pub no_logs: bool,
-    /// Keep what the entry point writes among the run's artifacts too: `logs/stdout.txt` and
-    /// `logs/stderr.txt`; `logs/stdout-stderr.txt` where the backend does not tell them apart. Needs
-    /// somebody who waits for the run's end.
+    /// Also save the entry point's output as artifacts: `logs/stdout.txt` and `logs/stderr.txt`, or
+    /// `logs/stdout-stderr.txt` if the backend does not separate them. Only for runs that are waited for.
     pub log_output: bool,
-    /// How long a run may take to start, where a service starts it.
+    /// How long a service may take to start the run.
     pub start_timeout: Option<Duration>,
-    /// The environment manager; chosen by the project's files where it is `None`.
+    /// The environment manager; chosen from the project's files if `None`.
     pub env_manager: Option<EnvManager>,
     /// A requirements file or `pyproject.toml` with the packages for a project that has no environment file.
     /// A relative path, and relative paths in it, refer to the current directory.
@@ -56,34 +54,33 @@ pub struct RunRequest {
     pub storage_dir: Option<PathBuf>,
     /// Use this existing run instead of a new one.
     pub run_id: Option<RunId>,
-    /// Start nothing if a finished run of the experiment has the same commit, entry point and parameters; that
-    /// run is then the result.
+    /// Skip the run if a finished one of the experiment matches (commit, entry point, parameters); that run is then
+    /// the result.
     pub reuse: bool,
     /// Refuse parameters that the entry point does not declare, instead of passing them on.
     pub strict_params: bool,
-    /// The run's name; the store makes one up where it is `None`.
+    /// The run's name; the store invents one if `None`.
     pub run_name: Option<String>,
     /// Which image a Docker project runs.
     pub image: ImageChoice,
     /// Keep the temporary directory of a fetched project, and downloaded data.
     pub keep_workdir: bool,
-    /// Environment variables for the entry point, besides those of this process. Those that MLflow sets
-    /// for a run win over them.
+    /// Environment variables for the entry point, besides those of this process. The variables that MLflow sets
+    /// for a run take precedence.
     pub variables: Vec<(String, String)>,
-    /// Files that the caller writes, such as one with results: where they lie in the project's directory
-    /// they are no part of it.
+    /// Files that the caller writes, such as results: in the project's directory they do not count as changes.
     pub outputs: Vec<PathBuf>,
-    /// Tags for the run besides those that MLflow gives the run of a project.
+    /// Further tags for the run.
     pub tags: Vec<(String, String)>,
-    /// The directory that relative paths and the default tracking store refer to; this process's own
-    /// current directory where it is `None`.
+    /// The directory for relative paths and the default tracking store; this process's current directory if
+    /// `None`.
     pub current_directory: Option<PathBuf>,
 }
 
 /// Which image a Docker project runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ImageChoice {
-    /// Nothing was asked: a layer with the project's files on top of the named image.
+    /// The default: a layer with the project's files on top of the named image.
     #[default]
     Default,
     /// `--build-image`.
@@ -133,7 +130,7 @@ impl RunRequest {
         self
     }
 
-    /// Gives a parameter its value; the last one counts.
+    /// Sets a parameter; the last value counts.
     #[must_use]
     pub fn parameter(mut self, name: impl Into<String>, value: impl ToString) -> Self {
         let name = name.into();
@@ -149,7 +146,7 @@ impl RunRequest {
         self
     }
 
-    /// Names the experiment; it is made when it is missing.
+    /// Names the experiment; it is created if it does not exist.
     #[must_use]
     pub fn experiment_name(mut self, name: impl Into<String>) -> Self {
         self.experiment = Some(ExperimentSelector::Name(name.into()));
@@ -177,7 +174,7 @@ impl RunRequest {
         self
     }
 
-    /// Names the run inside which this one is started.
+    /// Names the parent run.
     #[must_use]
     pub fn parent_run(mut self, run_id: RunId) -> Self {
         self.parent_run = Some(run_id);
@@ -192,8 +189,7 @@ impl RunRequest {
     }
 }
 
-/// The experiment that a name or an id selects, each of which MLflow's variable stands for where it is
-/// not given.
+/// The experiment of a name or an id, each of which defaults to MLflow's variable.
 pub(crate) fn select_experiment(
     name: Option<String>,
     id: Option<String>,

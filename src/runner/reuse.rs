@@ -1,4 +1,4 @@
-//! A run that need not take place, because another one has done its work already.
+//! Skipping a run because an earlier one has done the work.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -37,7 +37,7 @@ impl RunPlan {
         progress: &dyn Progress,
     ) -> Result<Option<ReusableRun>, RunError> {
         if let Some(reason) = self.reason_against_reuse().await {
-            progress.warning(&format!("no run is reused: {reason}"));
+            progress.warning(&format!("not reusing a run: {reason}"));
             return Ok(None);
         }
         let store = self.store().await?;
@@ -46,7 +46,7 @@ impl RunPlan {
             .find_same_run(store.as_ref(), experiment_id, progress)
             .await?;
         if found.is_none() {
-            progress.info("No finished run of the experiment has done this");
+            progress.info("No finished run of the experiment matches");
         }
         Ok(found.map(|run| ReusableRun {
             info: run.info,
@@ -57,17 +57,17 @@ impl RunPlan {
     /// Why no run can be known to have done what this plan would do.
     pub(super) async fn reason_against_reuse(&mut self) -> Option<String> {
         if self.work_dir.source().commit.is_none() {
-            return Some("without a Git commit nothing tells whether the project is the same".to_owned());
+            return Some(
+                "the project is not at a Git commit, so nothing shows whether it has changed".to_owned(),
+            );
         }
         match self.tree.state().await {
             TreeState::Clean => None,
-            TreeState::Changed { path } => Some(format!("'{path}' is not as in the commit")),
+            TreeState::Changed { path } => Some(format!("'{path}' has uncommitted changes")),
             TreeState::Untracked { path } => Some(format!(
-                "'{path}' is not in the commit; add it, or name it in .gitignore"
+                "'{path}' is not committed; commit it, or add it to .gitignore"
             )),
-            TreeState::Unknown => {
-                Some("Git does not tell whether the files are those of the commit".to_owned())
-            }
+            TreeState::Unknown => Some("Git does not say whether the files match the commit".to_owned()),
         }
     }
 
@@ -141,14 +141,14 @@ impl RunPlan {
         });
         if let Some(parameter) = changed {
             progress.info(&format!(
-                "Run '{}' is not reused: what the parameter '{}' names has changed since",
+                "Not reusing run '{}': the data of the parameter '{}' has changed since",
                 run.info.run_id, parameter.name
             ));
         }
         changed.is_none()
     }
 
-    /// The tag that tells the values apart where the parameters of the run do not: some are not declared,
+    /// The tag that distinguishes the values if the run's parameters do not: some are not declared,
     /// are paths below the directory that mlrun was called in, or are too long for the store.
     pub(super) fn values_tag(&self) -> Option<(String, String)> {
         self.work_dir.source().commit.as_ref()?;

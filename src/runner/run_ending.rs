@@ -1,4 +1,4 @@
-//! What becomes known of a run while it goes on, and what became of it.
+//! What is known of a run while it runs, and how it ended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::fetch::TreeState;
 use crate::process::{Ended, ProgramExit, TerminationSignal};
 use crate::tracking::RunEnd;
 
-/// The time that each phase took; `None` for one that has not ended.
+/// How long each phase took; `None` if it has not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Timings {
     /// Bringing the project onto this machine.
@@ -22,19 +22,18 @@ pub(crate) struct Timings {
     pub run: Option<Duration>,
 }
 
-/// What has become known of a run.
+/// What is known of a run so far.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RunDetails {
     /// How long its phases took.
     pub timings: Timings,
-    /// Whether the project's files are not those of their commit; `None` where there is none, or it is not
-    /// known yet.
+    /// Whether the project's files differ from their commit; `None` if there is no commit, or it is not known yet.
     pub is_dirty: Option<bool>,
-    /// What the person may do about an entry point that failed.
+    /// What may help if the entry point failed.
     pub failure_hint: Option<String>,
-    /// Tags that tell which environment it got, where the environment has such.
+    /// Tags that identify the environment, if it has any.
     pub environment_tags: Vec<(String, String)>,
-    /// Tags that tell where the backend runs it, where the backend has such.
+    /// Tags that lead to the run at its backend, if it has any.
     pub backend_tags: Vec<(String, String)>,
 }
 
@@ -48,7 +47,7 @@ impl RunDetails {
     }
 }
 
-/// What became of an entry point that was to be launched.
+/// The outcome of launching an entry point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Launched {
     /// It ended.
@@ -58,9 +57,9 @@ pub enum Launched {
         /// The signal.
         signal: TerminationSignal,
     },
-    /// The backend has it, and nobody waits for it here.
+    /// The backend has accepted it, and this program does not wait for it.
     Submitted,
-    /// It was not: the run had done the work before.
+    /// Nothing was launched: an earlier run had done the work.
     Reused,
 }
 
@@ -73,19 +72,19 @@ impl From<Ended> for Launched {
     }
 }
 
-/// What became of a run.
+/// How a run ended.
 #[derive(Debug, Clone)]
 pub struct RunEnding {
     /// How the entry point ended, or why it could not be run.
     pub launched: Result<Launched, Arc<RunError>>,
-    /// What was to be recorded; `None` for a run that goes on without this program.
+    /// The end that was to be recorded; `None` for a run that continues without this program.
     pub end: Option<RunEnd>,
-    /// The status that the store holds now, or why it could not be told of the end.
+    /// The status that the store has now, or why the end could not be recorded.
     pub recorded: Result<RunStatus, Arc<RunError>>,
 }
 
 impl RunEnding {
-    /// The run's status as the store holds it; as it would be, where the store could not be told.
+    /// The run's status in the store, or the one that could not be recorded there.
     pub fn status(&self) -> RunStatus {
         match (&self.recorded, self.end) {
             (Ok(status), _) => *status,
@@ -94,7 +93,7 @@ impl RunEnding {
         }
     }
 
-    /// Whether the entry point ended well, now or in the run that is reused, and the store knows.
+    /// Whether the entry point succeeded, now or in the reused run, and that is recorded.
     pub fn is_success(&self) -> bool {
         let ended_well = match &self.launched {
             Ok(Launched::Exited(exit)) => exit.is_success(),

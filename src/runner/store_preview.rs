@@ -14,9 +14,9 @@ use crate::tracking::{self, ExperimentSelector, TrackingError, TrackingStore, ap
 /// How long the store may take to answer: what it says is good to know, not needed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What stands for the id of an experiment that is not made yet.
+/// The placeholder for the id of an experiment that does not exist yet.
 const UNKNOWN_EXPERIMENT: &str = "<experiment id>";
-/// What stands for the id of a run that is not made yet.
+/// The placeholder for the id of a run that does not exist yet.
 const UNKNOWN_RUN: &str = "<run id>";
 /// The name of the directory with a run's artifacts.
 const ARTIFACTS: &str = "artifacts";
@@ -27,17 +27,17 @@ const DEFAULT_EXPERIMENT: &str = "0";
 /// What a run would find in the tracking store.
 #[derive(Debug, Default)]
 pub(crate) struct StorePreview {
-    /// Whether the store is there; `None` where that could not be told.
+    /// Whether the store exists; `None` if unknown.
     pub store_exists: Option<bool>,
-    /// Whether the experiment is there; `None` where that could not be told.
+    /// Whether the experiment exists; `None` if unknown.
     pub experiment_exists: Option<bool>,
-    /// The experiment's id, where it is there.
+    /// The experiment's id, if it exists.
     pub experiment_id: Option<ExperimentId>,
-    /// The status of the run that shall be used.
+    /// The status of the run that is to be used.
     pub run_status: Option<RunStatus>,
-    /// The finished run that would be reused, where the request asks for that.
+    /// The finished run that would be reused, if the request asks for that.
     pub reusable_run: Option<RunId>,
-    /// Why no run could be reused, where the request asks for that.
+    /// Why no run could be reused, if the request asks for that.
     pub reason_against_reuse: Option<String>,
     /// Why something could not be told, or what the run would fail with.
     pub problem: Option<RunError>,

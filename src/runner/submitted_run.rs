@@ -13,8 +13,8 @@ use crate::events::Progress;
 use crate::process::{Interruptible, Signals, TerminationRequest, until_signal};
 use crate::tracking::TrackingStore;
 
-/// A run that is under way. It goes on to its recorded end when this value is dropped, as long as
-/// the tokio runtime does; clones are of the same run.
+/// A run in progress. If this value is dropped, the run continues to its recorded end as long as the tokio
+/// runtime lives. Clones refer to the same run.
 #[derive(Clone)]
 pub struct SubmittedRun {
     info: RunInfo,
@@ -24,17 +24,17 @@ pub struct SubmittedRun {
     details: watch::Receiver<RunDetails>,
 }
 
-/// A run that is there for a plan.
+/// The run of a plan.
 pub(crate) enum Begun {
     /// A new one, or the one that the request names.
     Created(Box<CreatedRun>),
-    /// One that has done the work before.
+    /// An earlier one that has done the work.
     Reused(ReusableRun),
 }
 
 impl RunPlan {
-    /// Finds a run to reuse if the request asks for one and there is one. Otherwise finds the data and creates
-    /// the run; `before_creation` is called just before that.
+    /// Finds a run to reuse if the request asks for that. Otherwise locates the data and creates a run;
+    /// `before_creation` is called just before.
     ///
     /// # Errors
     /// A signal came, or the run cannot be created.
@@ -49,7 +49,7 @@ impl RunPlan {
             return Ok(Begun::Reused(reusable));
         }
         before_creation();
-        // A task of its own: a run that is being created when nobody waits any more must not stay RUNNING.
+        // A task of its own: if the caller gives up during the creation, the run must not stay RUNNING.
         let (sender, created) = oneshot::channel();
         let in_task = Arc::clone(progress);
         tokio::spawn(async move {
@@ -57,7 +57,7 @@ impl RunPlan {
             if let Err(Ok(unwanted)) = sender.send(created)
                 && let Ok(mut signals) = Signals::on_request()
             {
-                // Nobody is there to hear of a failure.
+                // No caller is left to report a failure to.
                 let _ = unwanted.fail(&mut signals, in_task.as_ref()).await;
             }
         });
@@ -83,8 +83,7 @@ impl RunPlan {
 }
 
 impl Begun {
-    /// Does all that a run was created for in a task of its own: the data, the environment, the entry
-    /// point, its end. `signals` may cut it short.
+    /// Carries out the run in a task of its own: data, environment, entry point, recorded end. `signals` may stop it.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -104,7 +103,7 @@ impl Begun {
         };
         tokio::spawn(async move {
             let ending = execute(*created, &mut signals, &details_sender, progress.as_ref()).await;
-            // Nobody may be there to hear of it.
+            // The caller may be gone.
             let _ = sender.send(Some(ending));
         });
         submitted
@@ -112,7 +111,7 @@ impl Begun {
 }
 
 impl SubmittedRun {
-    /// A run that had ended before it was asked for.
+    /// An earlier run in place of a new one.
     fn reused(reusable: ReusableRun, signals: &Signals) -> Self {
         let info = reusable.info;
         let details = RunDetails {
@@ -138,12 +137,12 @@ impl SubmittedRun {
         &self.info.run_id
     }
 
-    /// The run as it was when it was created: its experiment, name and artifact URI.
+    /// The run when it was created: its experiment, name and artifact URI.
     pub fn info(&self) -> &RunInfo {
         &self.info
     }
 
-    /// The run's status at present.
+    /// The run's current status.
     pub fn status(&self) -> RunStatus {
         self.ending
             .borrow()
@@ -151,20 +150,20 @@ impl SubmittedRun {
             .map_or(RunStatus::Running, RunEnding::status)
     }
 
-    /// What has become known of the run so far.
+    /// What is known of the run so far.
     pub(crate) fn details(&self) -> RunDetails {
         self.details.borrow().clone()
     }
 
-    /// Waits until more has become known of the run. Waits for ever where nothing will.
+    /// Waits until more is known of the run; forever if nothing more will be.
     pub(crate) async fn details_changed(&mut self) {
         if self.details.changed().await.is_err() {
             std::future::pending().await
         }
     }
 
-    /// Waits until the run has ended and its end is recorded. Where the backend is not to be waited for,
-    /// returns as soon as it has the run. May be given up and called again.
+    /// Waits until the run has ended and its end is recorded, or until the backend has accepted a run that is not to
+    /// be waited for. May be dropped and called again.
     pub async fn wait(&self) -> RunEnding {
         let mut ending = self.ending.clone();
         let ended = match ending.wait_for(Option::is_some).await {
@@ -182,9 +181,9 @@ impl SubmittedRun {
         })
     }
 
-    /// Asks for the run's end as a `SIGTERM` to `mlrun run` does: the entry point's processes get
-    /// `SIGTERM`, after ten seconds or at a second call `SIGKILL`, and the run is recorded as `KILLED`.
-    /// Does not wait for that, and does nothing where the run has ended.
+    /// Stops the run as a `SIGTERM` to `mlrun run` does: the entry point's processes get `SIGTERM`, after ten seconds or
+    /// at a second call `SIGKILL`, and the run is recorded as `KILLED`. Returns at once; does nothing if the run has
+    /// ended.
     pub fn cancel(&self) {
         self.termination.send();
     }

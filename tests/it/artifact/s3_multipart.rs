@@ -203,7 +203,7 @@ fn a_signal_ends_the_upload_of_logs_and_leaves_no_parts() {
     send(&child, Signal::TERM);
     let output = child.wait_with_output().unwrap();
     let told = describe(&output);
-    assert_contains(&told, "could not be put among its artifacts: SIGTERM came");
+    assert_contains(&told, "could not be saved as artifacts: SIGTERM came");
     // The entry point had succeeded by then.
     assert_eq!(output.status.code(), Some(0), "{told}");
     let last = server.lines().pop().unwrap();

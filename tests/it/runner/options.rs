@@ -154,7 +154,7 @@ fn output_that_cannot_be_kept_is_told_and_is_no_failure() {
     let finished = project.run(["--log-output"]).with_code(0);
     assert_eq!(finished.stdout(), "out\n");
     let run_id = finished.store().run().run_id.clone();
-    let warning = format!("warning: the logs of run '{run_id}' could not be put among its artifacts: ");
+    let warning = format!("warning: the logs of run '{run_id}' could not be saved as artifacts: ");
     assert_contains(finished.stderr(), &warning);
 }
 

@@ -120,27 +120,27 @@ fn another_state_of_the_files_is_another_project() {
     for (change, expected) in [
         (
             "cd project && echo 2 > train.py && git commit -qam two",
-            "No finished run of the experiment has done this",
+            "No finished run of the experiment matches",
         ),
         (
             "echo 2 > project/train.py",
-            "no run is reused: 'train.py' is not as in the commit",
+            "not reusing a run: 'train.py' has uncommitted changes",
         ),
         (
             "echo 2 > project/new.py",
-            "no run is reused: 'new.py' is not in the commit; add it, or name it in .gitignore",
+            "not reusing a run: 'new.py' is not committed; commit it, or add it to .gitignore",
         ),
         (
             "echo 2 >> data/deep/file.csv",
-            "is not reused: what the parameter 'data' names has changed since",
+            "': the data of the parameter 'data' has changed since",
         ),
         (
             "touch data/deep/new.csv",
-            "is not reused: what the parameter 'data' names has changed since",
+            "': the data of the parameter 'data' has changed since",
         ),
         (
             "rm -r project/.git",
-            "no run is reused: without a Git commit nothing tells whether the project is the same",
+            "not reusing a run: the project is not at a Git commit, so nothing shows whether it has changed",
         ),
     ] {
         let project = project();
@@ -317,7 +317,7 @@ fn a_dry_run_says_what_would_be_reused() {
     assert_eq!(times_run(&project), 1);
 
     project.sandbox().write("project/new.py", "");
-    let reason = "no run: 'new.py' is not in the commit; add it, or name it in .gitignore";
+    let reason = "no run: 'new.py' is not committed; commit it, or add it to .gitignore";
     assert_eq!((row().as_str(), reusable()), (reason, Value::Null));
 }
 

@@ -77,7 +77,7 @@ fn the_person_learns_of_a_retry_when_it_begins() {
     let project = project(&fake);
     let finished = run(&project, &[]).with_code(0);
     let expected = format!(
-        "the Databricks workspace {} is not available (it returned 503 Service Unavailable); retrying in ",
+        "the Databricks workspace {} is not available (it returned 503 Service Unavailable); retrying ",
         fake.url()
     );
     let text = finished.stderr();

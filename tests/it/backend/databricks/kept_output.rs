@@ -95,8 +95,8 @@ fn options_without_effect_are_told() {
     let finished = run(&project, &["--log-output", "--storage-dir", "downloads"]);
     finished.expect_code(0);
     for warning in [
-        "warning: --log-output is not used: mlrun does not wait for this run and reads nothing of its output; use --wait\n",
-        "warning: --storage-dir is not used: the backend downloads no data to this machine\n",
+        "warning: ignoring --log-output: mlrun does not wait for this run, so it cannot keep the output; add --wait\n",
+        "warning: ignoring --storage-dir: the backend downloads no data to this machine\n",
     ] {
         assert_contains(finished.stderr(), warning);
     }

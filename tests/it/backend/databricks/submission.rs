@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use fake_databricks::{Action, FakeDatabricks, Fault, JobState, Settings};
 use rustix::process::Signal;
 
-use super::{project, recorded, recorded_in, run, run_id_of_job, start, stored, workspace};
+use super::{RUN, project, recorded, recorded_in, run, run_id_of_job, start, stored, workspace};
 use crate::harness::running::{send, wait_until};
+use crate::harness::terminal::run_on_terminal;
 use crate::harness::{Project, assert_contains};
 
 const SUBMIT: &str = "POST /jobs/runs/submit";
@@ -158,12 +159,12 @@ fn a_job_that_the_store_cannot_know_of_is_canceled() {
         let stored = recorded(&finished);
         assert_eq!(stored.status, "FAILED");
         let error = format!(
-            "error: the tags that lead from run '{}' to Databricks job run 9000000001 could not be stored; it was canceled\n",
+            "error: the link from run '{}' to the Databricks job run 9000000001 could not be stored; it was canceled\n",
             stored.run_id
         );
         assert_contains(text, &error);
         let waiting = format!(
-            "warning: that run '{}' is Databricks job run 9000000001 cannot be recorded yet (",
+            "warning: the link from run '{}' to the Databricks job run 9000000001 is not recorded yet (",
             stored.run_id
         );
         assert_eq!(text.contains(&waiting), tries, "{text}");
@@ -225,9 +226,9 @@ fn a_job_that_cannot_be_canceled_is_named() {
         assert_eq!(state(&fake), None, "{text}");
         assert_eq!(recorded(&finished).status, "FAILED");
         assert!(
-            text.contains("to Databricks job run 9000000001 could not be stored; it could not be canceled and may go on: ")
+            text.contains("to the Databricks job run 9000000001 could not be stored; it could not be canceled and may still run: ")
                 && text.contains("No manage permission")
-                && text.contains("hint: nothing but this message leads to it: ")
+                && text.contains("hint: this message is the only link to it: ")
                 && text.contains(by_hand)
                 && text.contains(&page(&fake)) == knows_page,
             "{text}"
@@ -257,4 +258,21 @@ fn a_signal_meanwhile_cancels_the_job() {
         assert_eq!(state(&fake).as_deref(), Some("CANCELED"), "{arguments:?}");
         assert_eq!(stored(&run_id_of_job(&fake)).status, "KILLED", "{arguments:?}");
     }
+}
+
+#[test]
+fn a_person_at_a_terminal_is_shown_the_job_s_page() {
+    let Some((fake, project)) = endless_project() else {
+        return;
+    };
+    let Some(session) = run_on_terminal(&project, 120, &RUN[2..], &[]) else {
+        return;
+    };
+    assert_eq!(session.code, 0, "{}", session.shown);
+    assert_contains(&session.shown, "\nstatus     RUNNING (submitted to databricks)\n");
+    assert_contains(&session.shown, &format!("\njob page   {}\n", page(&fake)));
+    assert_contains(
+        &session.shown,
+        &format!("\nview       {}/#mlflow/experiments/1/runs/", fake.url()),
+    );
 }

@@ -309,8 +309,7 @@ fn an_env_manager_is_not_used() {
     };
     let shown = project.run(&["--dry-run", "--env-manager", "conda"]);
     shown.expect_code(0);
-    let warning =
-        "warning: --env-manager is not used: the project's docker_env decides; it runs in a container\n";
+    let warning = "warning: ignoring --env-manager: the project runs in a container (docker_env)\n";
     assert_eq!(shown.stderr(), warning);
 }
 

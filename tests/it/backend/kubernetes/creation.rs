@@ -200,9 +200,9 @@ fn a_job_that_cannot_be_deleted_is_named() {
         .to_owned();
     ended
         .expect_code(1)
-        .expect_stderr("it could not be canceled and may go on: cannot delete the Job on the cluster")
+        .expect_stderr("it could not be canceled and may still run: cannot delete the Job on the cluster")
         .expect_stderr(&format!(
-            "hint: nothing but this message leads to it: kubectl delete job {name} -n default --context test\n"
+            "hint: this message is the only link to it: kubectl delete job {name} -n default --context test\n"
         ));
     assert_eq!(stored(&ended.stderr).status, "FAILED");
 }

@@ -68,7 +68,9 @@ fn a_run_that_gets_no_parameters_is_named_and_ended() {
         assert_says(
             &finished,
             &[
-                &format!("error: run '{id}' was created but could not be prepared; it is FAILED\n"),
+                &format!(
+                    "error: run '{id}' was created, but its tags and parameters could not be stored; it is FAILED\n"
+                ),
                 &format!("=== Run (ID '{id}') failed ==="),
                 reason,
             ],
@@ -103,7 +105,9 @@ fn a_run_that_cannot_be_ended_either_can_be_ended_by_hand() {
     assert_says(
         &finished,
         &[
-            &format!("error: run '{id}' was created but could not be prepared; it is still RUNNING"),
+            &format!(
+                "error: run '{id}' was created, but its tags and parameters could not be stored; it is still RUNNING"
+            ),
             &format!("`mlrun cancel {id}`"),
         ],
     );
@@ -153,7 +157,7 @@ fn a_run_that_is_taken_and_cannot_be_tagged_is_ended_unless_it_had_ended() {
         assert_says(
             &finished,
             &[&format!(
-                "run '{}' was found but could not be prepared; it is {after}",
+                "run '{}' was found, but its tags and parameters could not be stored; it is {after}",
                 run.run_id
             )],
         );
