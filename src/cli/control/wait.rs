@@ -40,7 +40,7 @@ pub(in crate::cli) async fn wait(run_id: &str, printer: &Printer) -> Result<Outc
             }
         }
         Interruptible::Interrupted(signal) => {
-            printer.error(&format!("Interrupted by {signal}; run '{run_id}' goes on"));
+            printer.error(&format!("Interrupted by {signal}; run '{run_id}' continues"));
             Outcome::Interrupted(signal.number())
         }
     })
@@ -135,7 +135,7 @@ async fn with_process(run: &mut FoundRun, process: &ProcessIdentity) -> Result<(
     }
     let left = left_note(run, process).map(|note| format!("; {note}"));
     Err(Failure::message(format!(
-        "the end of run '{}' is not known: {}, and the store says {}{}",
+        "cannot tell how run '{}' ended: {}, but its status is still {}{}",
         run.run_id(),
         gone(process),
         run.status(),

@@ -9,5 +9,6 @@ mod excerpts;
 mod foreign_text;
 mod inspect;
 mod messages;
+mod printer;
 mod run_info;
 mod terminal;
