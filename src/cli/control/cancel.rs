@@ -54,12 +54,12 @@ pub(in crate::cli) async fn cancel(run_id: &str, printer: &Printer) -> Result<Ou
         }
     }
     let status = run.record_end(RunStatus::Killed).await?;
-    printer.info(&format!("Run '{}' was cancelled: {status}", run.run_id()));
+    printer.status(&format!("Run '{}' was cancelled:", run.run_id()), status);
     Ok(Outcome::Succeeded)
 }
 
 fn tell_ended(run: &FoundRun, status: RunStatus, printer: &Printer) {
-    printer.info(&format!("Run '{}' has already ended: {status}", run.run_id()));
+    printer.status(&format!("Run '{}' has already ended:", run.run_id()), status);
 }
 
 /// Asks mlrun's own process to stop: it stops its children and records the end.

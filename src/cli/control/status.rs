@@ -13,7 +13,6 @@ use crate::cli::report::{Failure, Outcome};
 use crate::cli::terminal::{Stream, style};
 use crate::cli::text_table::{Painted, columns};
 use crate::entities::{LifecycleStage, RunData, UnixMillis, tag};
-use crate::events::Progress;
 use crate::process::{ProcessIdentity, Whereabouts};
 use crate::quantity;
 
@@ -69,7 +68,7 @@ async fn look(run: &mut FoundRun, printer: &Printer) -> Result<Findings, Failure
                 findings.facts.extend(state.details.iter().cloned());
                 if state.status.is_terminated() {
                     let status = run.record_end_elsewhere(state.status).await?;
-                    printer.info(&format!("The run has ended; its status is now {status}"));
+                    printer.status("The run has ended; its status is now", status);
                 }
                 findings.backend = Some(state);
             }

@@ -8,7 +8,6 @@ use crate::backend::BackendError;
 use crate::cli::printer::Printer;
 use crate::cli::report::{Failure, Outcome};
 use crate::entities::RunStatus;
-use crate::events::Progress;
 use crate::process::{Interruptible, ProcessIdentity, ProgramExit, Signals, Whereabouts, until_signal};
 
 /// How often the store is asked at first, and how often after a while.
@@ -32,7 +31,7 @@ pub(in crate::cli) async fn wait(run_id: &str, printer: &Printer) -> Result<Outc
     };
     Ok(match waited {
         Interruptible::Done(run) => {
-            printer.info(&format!("Run '{}' has ended: {}", run.run_id(), run.status()));
+            printer.status(&format!("Run '{}' has ended:", run.run_id()), run.status());
             match run.status() {
                 RunStatus::Finished => Outcome::Succeeded,
                 RunStatus::Killed => Outcome::RunKilled,
