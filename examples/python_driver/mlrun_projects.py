@@ -192,7 +192,8 @@ def run(
 
     Raises `ExecutionException` if the run cannot be started or, if synchronous, does not succeed.
     """
-    command = [_program(), "run", str(uri)]
+    # The lines that it writes are read.
+    command = [_program(), "run", "--color", "never", str(uri)]
     command += ["--entry-point", entry_point, "--backend", backend, *options]
     for name, value in (parameters or {}).items():
         command += ["--param-list", f"{name}={value}"]
@@ -261,9 +262,17 @@ def _error_in(stderr):
 def _plain(line):
     """The line as without `--log-format json`."""
     try:
-        return json.loads(line)["message"]
+        record = json.loads(line)
+        message = record["message"]
     except (ValueError, TypeError, KeyError):
         return line
+    if record.get("level") != "error" or "event" in record:
+        return message
+    lines = [f"error: {message}"]
+    lines += [f"  caused by: {cause}" for cause in record.get("causes", [])]
+    if "hint" in record:
+        lines.append(f"hint: {record['hint']}")
+    return "\n".join(lines)
 
 
 def _ending(code):

@@ -127,8 +127,7 @@ const INDENT: usize = 2;
 
 /// The plan for a person. Commands and requests are shown unchanged, however long their lines are.
 fn text(preview: &Preview<'_>, width: usize) -> String {
-    // Paths and URIs are not wrapped either.
-    let mut text = columns(&head(preview), 0, usize::MAX);
+    let mut text = columns(&head(preview), 0, Stream::Stdout.wraps_at().unwrap_or(usize::MAX));
     let plan = preview.plan;
     text.push_str(&format!(
         "\nentry point {}\n",

@@ -8,7 +8,7 @@ use crate::cli::escape::{self, one_line};
 use crate::cli::list::{Column, list};
 use crate::cli::printer::{self, Printer};
 use crate::cli::report::{Failure, Outcome};
-use crate::cli::terminal::style;
+use crate::cli::terminal::{Stream, style};
 use crate::cli::text_table::Painted;
 use crate::entities::UnixMillis;
 use crate::environment::{self, CachedEnvironment, CachedState};
@@ -20,6 +20,10 @@ pub(crate) async fn run(command: EnvCommand, printer: &Printer) -> Result<Outcom
     match command {
         EnvCommand::List { json } => {
             let environments = environment::list().await?;
+            if environments.is_empty() && !json && Stream::Stdout.is_terminal() {
+                printer.info("No environments have been built yet");
+                return Ok(Outcome::Succeeded);
+            }
             printer::write_escaped_stdout(&if json {
                 json_text(&environments)
             } else {

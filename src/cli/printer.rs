@@ -106,6 +106,21 @@ impl Printer {
         self.line(Level::Error, None, line);
     }
 
+    /// A line of the normal course that ends with a run's status.
+    pub(crate) fn status(&self, line: &str, status: RunStatus) {
+        let name = status.as_str();
+        match self.format {
+            LogFormat::Text if self.verbosity > Verbosity::Quiet => {
+                let line = shown(Level::Info, None, &format!("{line} {name}"));
+                let line = line.strip_suffix(name).unwrap_or(&line);
+                let painted = Stream::Stderr.paint(style::of_status(status), name);
+                self.write(&format!("{line}{painted}\n"));
+            }
+            LogFormat::Text => {}
+            LogFormat::Json => self.info(&format!("{line} {name}")),
+        }
+    }
+
     /// A line for those who look for a mistake of the program.
     pub(crate) fn debug(&self, line: &str) {
         self.line(Level::Debug, None, line);
@@ -146,8 +161,10 @@ impl Printer {
             (Stream::Stdout, _) => drop(write_escaped_stdout(&painted)),
             (Stream::Stderr, LogFormat::Text) => self.write_whole(&painted),
             (Stream::Stderr, LogFormat::Json) => {
+                // Below it there is the usage.
                 let text = text.to_string();
-                let message = text.trim_end().strip_prefix("error: ").unwrap_or(text.trim_end());
+                let message = text.split("\n\n").next().unwrap_or_default();
+                let message = message.strip_prefix("error: ").unwrap_or(message);
                 self.line(Level::Error, None, message);
             }
         }

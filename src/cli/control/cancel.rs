@@ -1,4 +1,4 @@
-//! `mlrun cancel`: ends a run.
+//! `mlrun cancel`: stops a run.
 
 use std::time::Duration;
 
@@ -13,15 +13,16 @@ use crate::events::Progress;
 use crate::process::{BETWEEN_LOOKS, ProcessIdentity, Termination, Whereabouts};
 use crate::quantity;
 
-/// How long mlrun may take to end its tree and to record the end: its grace period, and as long again
-/// for the store.
+/// How long mlrun may take to stop its processes and record that: its grace period, and as long again for the
+/// store.
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(50);
 
-/// The hint for runs that nothing leads to.
-const NOT_FOUND: &str = "end it where it was started: mlrun finds the runs that it started itself, those on this machine on Linux only";
+/// The hint for runs that cannot be found.
+const NOT_FOUND: &str =
+    "cancel it where it was started; mlrun finds only runs that mlrun started, and local ones only on Linux";
 
-/// Ends the run where it runs, and returns when it has ended and that is recorded.
+/// Stops the run where it runs, and returns when its end is recorded.
 pub(in crate::cli) async fn cancel(run_id: &str, printer: &Printer) -> Result<Outcome, Failure> {
     let mut run = FoundRun::find(run_id).await?;
     let is_live_process = matches!(&run.place, RunPlace::Process(process) if is_here(process));
@@ -53,15 +54,15 @@ pub(in crate::cli) async fn cancel(run_id: &str, printer: &Printer) -> Result<Ou
         }
     }
     let status = run.record_end(RunStatus::Killed).await?;
-    printer.info(&format!("Run '{}' was cancelled: {status}", run.run_id()));
+    printer.status(&format!("Run '{}' was cancelled:", run.run_id()), status);
     Ok(Outcome::Succeeded)
 }
 
 fn tell_ended(run: &FoundRun, status: RunStatus, printer: &Printer) {
-    printer.info(&format!("Run '{}' has ended already: {status}", run.run_id()));
+    printer.status(&format!("Run '{}' has already ended:", run.run_id()), status);
 }
 
-/// Asks mlrun's own process to end: it ends its tree and records that.
+/// Asks mlrun's own process to stop: it stops its children and records the end.
 async fn cancel_process(run: &FoundRun, process: &ProcessIdentity, printer: &Printer) -> Result<(), Failure> {
     let cannot = |reason: &str| Failure::message(format!("cannot cancel run '{}': {reason}", run.run_id()));
     if process.whereabouts() == Whereabouts::Elsewhere {
@@ -70,7 +71,7 @@ async fn cancel_process(run: &FoundRun, process: &ProcessIdentity, printer: &Pri
     }
     let asked = process
         .terminate()
-        .map_err(|error| cannot(&format!("process {process} cannot be signalled: {error}")))?;
+        .map_err(|error| cannot(&format!("cannot signal process {process}: {error}")))?;
     match asked {
         Termination::Asked => {}
         Termination::Gone => {
@@ -82,16 +83,16 @@ async fn cancel_process(run: &FoundRun, process: &ProcessIdentity, printer: &Pri
                 .with_hint("ask that user, or use sudo"));
         }
     }
-    printer.info(&format!("Asked process {process} to end; waiting for it"));
+    printer.info(&format!("Asked process {process} to stop; waiting for it"));
     let deadline = Instant::now() + PATIENCE;
     while is_here(process) {
         if Instant::now() > deadline {
             return Err(cannot(&format!(
-                "process {process} was asked to end and still runs after {}",
+                "process {process} is still running {} after it was asked to stop",
                 quantity::duration(PATIENCE)
             ))
             .with_hint(format!(
-                "wait on with `mlrun wait {0}`, or `kill -9 {1}` and then `mlrun cancel {0}`",
+                "keep waiting with `mlrun wait {0}`, or run `kill -9 {1}` and then `mlrun cancel {0}`",
                 run.run_id(),
                 process.pid()
             )));
@@ -101,14 +102,14 @@ async fn cancel_process(run: &FoundRun, process: &ProcessIdentity, printer: &Pri
     Ok(())
 }
 
-/// Ends what a process that was killed could not end itself.
+/// Stops what a killed process left running.
 async fn end_what_is_left(run: &FoundRun, process: &ProcessIdentity, printer: &Printer) {
     printer.info(&format!("Run '{}': {}", run.run_id(), gone(process)));
     if let Some(mut left) = process.left_behind() {
         let found = left.processes();
         if !found.is_empty() {
             printer.info(&format!(
-                "Ending what it left behind: {} {}",
+                "Stopping the {} it left behind: {}",
                 if found.len() == 1 { "process" } else { "processes" },
                 ids(&found)
             ));
@@ -120,7 +121,7 @@ async fn end_what_is_left(run: &FoundRun, process: &ProcessIdentity, printer: &P
     let others = with_run_id(run.run_id());
     if !others.is_empty() {
         printer.warning(&format!(
-            "processes with MLFLOW_RUN_ID={} still run: {}; `kill {1}` ends them if they belong to the run",
+            "processes with MLFLOW_RUN_ID={} are still running: {}; if they belong to the run, stop them with `kill {1}`",
             run.run_id(),
             ids(&others)
         ));
@@ -141,10 +142,10 @@ async fn remove_container(run: &FoundRun, printer: &Printer) {
         Err(error) => Err(error.to_string()),
     };
     match removed {
-        Ok(true) => printer.info(&format!("Removed its container {name}")),
+        Ok(true) => printer.info(&format!("Removed the run's container {name}")),
         Ok(false) => {}
         Err(reason) => printer.warning(&format!(
-            "its container may still run: `docker rm -f {name}` removes it ({reason})"
+            "the run's container may still be running; remove it with `docker rm -f {name}` ({reason})"
         )),
     }
 }

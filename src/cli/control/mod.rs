@@ -125,8 +125,8 @@ impl RunPlace {
     }
 }
 
-/// The hint where a store does not hold the run.
-const WHICH_STORE: &str = "set MLFLOW_TRACKING_URI to the store that the run is in; for a store in the current directory, change to where the run was started";
+/// The hint if the store does not have the run.
+const WHICH_STORE: &str = "set MLFLOW_TRACKING_URI to the run's store; for a store in a project's directory, go to the directory where the run was started";
 
 /// A command that only looks must not make a store.
 fn check_that_it_exists(uri: &TrackingUri) -> Result<(), Failure> {
@@ -165,7 +165,7 @@ fn elsewhere(process: &ProcessIdentity, command: &str, run: &FoundRun) -> (Strin
     let uri = run.tracking_uri.to_string();
     let uri = shlex::try_quote(&uri).map_or_else(|_| uri.clone(), std::borrow::Cow::into_owned);
     let hint = format!(
-        "use mlrun there, or in its container: ssh {} MLFLOW_TRACKING_URI={uri} mlrun {command} {}",
+        "run mlrun on that host, or in its container: `ssh {} MLFLOW_TRACKING_URI={uri} mlrun {command} {}`",
         process.host(),
         run.run_id()
     );

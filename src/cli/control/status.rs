@@ -1,4 +1,4 @@
-//! `mlrun status`: how a run stands.
+//! `mlrun status`: a run's status, and whether its process is alive.
 
 use std::time::Duration;
 
@@ -13,7 +13,6 @@ use crate::cli::report::{Failure, Outcome};
 use crate::cli::terminal::{Stream, style};
 use crate::cli::text_table::{Painted, columns};
 use crate::entities::{LifecycleStage, RunData, UnixMillis, tag};
-use crate::events::Progress;
 use crate::process::{ProcessIdentity, Whereabouts};
 use crate::quantity;
 
@@ -30,7 +29,7 @@ struct Findings {
     backend: Option<RunState>,
 }
 
-/// Shows how a run stands. An end that its backend tells and nobody has recorded is recorded.
+/// Shows a run's status. If its backend says that it has ended and the store does not, the end is recorded.
 pub(in crate::cli) async fn status(
     run_id: &str,
     as_json: bool,
@@ -69,7 +68,7 @@ async fn look(run: &mut FoundRun, printer: &Printer) -> Result<Findings, Failure
                 findings.facts.extend(state.details.iter().cloned());
                 if state.status.is_terminated() {
                     let status = run.record_end_elsewhere(state.status).await?;
-                    printer.info(&format!("The run had ended; recorded as {status}"));
+                    printer.status("The run has ended; its status is now", status);
                 }
                 findings.backend = Some(state);
             }
@@ -91,7 +90,7 @@ fn describe_process(
         Whereabouts::Here => {}
         Whereabouts::Gone => {
             findings.notes.push(format!(
-                "{}, and nobody has recorded how the run ended: `mlrun cancel {}` records it as KILLED",
+                "{}, but the run's end was not recorded; `mlrun cancel {}` records it as KILLED",
                 gone(process),
                 run.run_id()
             ));
@@ -99,9 +98,9 @@ fn describe_process(
         }
         Whereabouts::Elsewhere => {
             let (text, hint) = elsewhere(process, "status", run);
-            findings
-                .notes
-                .push(format!("{text}: whether it still does is not seen from here"));
+            findings.notes.push(format!(
+                "{text}; whether it is still alive cannot be seen from here"
+            ));
             findings.notes.push(hint);
         }
     }
@@ -112,7 +111,7 @@ pub(super) fn left_note(run: &FoundRun, process: &ProcessIdentity) -> Option<Str
     let left = process.left_behind()?.processes();
     (!left.is_empty()).then(|| {
         format!(
-            "it left processes behind that still run: {}; `mlrun cancel {}` ends them",
+            "it left processes running: {}; `mlrun cancel {}` stops them",
             ids(&left),
             run.run_id()
         )
@@ -172,7 +171,7 @@ fn text_of(run: &FoundRun, findings: &Findings) -> String {
 fn status_text(data: &RunData) -> String {
     match data.lifecycle_stage {
         LifecycleStage::Active => data.info.status.to_string(),
-        LifecycleStage::Deleted => format!("{} (the run is deleted)", data.info.status),
+        LifecycleStage::Deleted => format!("{} (deleted)", data.info.status),
     }
 }
 

@@ -8,7 +8,6 @@ use crate::backend::BackendError;
 use crate::cli::printer::Printer;
 use crate::cli::report::{Failure, Outcome};
 use crate::entities::RunStatus;
-use crate::events::Progress;
 use crate::process::{Interruptible, ProcessIdentity, ProgramExit, Signals, Whereabouts, until_signal};
 
 /// How often the store is asked at first, and how often after a while.
@@ -32,7 +31,7 @@ pub(in crate::cli) async fn wait(run_id: &str, printer: &Printer) -> Result<Outc
     };
     Ok(match waited {
         Interruptible::Done(run) => {
-            printer.info(&format!("Run '{}' has ended: {}", run.run_id(), run.status()));
+            printer.status(&format!("Run '{}' has ended:", run.run_id()), run.status());
             match run.status() {
                 RunStatus::Finished => Outcome::Succeeded,
                 RunStatus::Killed => Outcome::RunKilled,
@@ -40,7 +39,7 @@ pub(in crate::cli) async fn wait(run_id: &str, printer: &Printer) -> Result<Outc
             }
         }
         Interruptible::Interrupted(signal) => {
-            printer.error(&format!("Interrupted by {signal}; run '{run_id}' goes on"));
+            printer.error(&format!("Interrupted by {signal}; run '{run_id}' continues"));
             Outcome::Interrupted(signal.number())
         }
     })
@@ -135,7 +134,7 @@ async fn with_process(run: &mut FoundRun, process: &ProcessIdentity) -> Result<(
     }
     let left = left_note(run, process).map(|note| format!("; {note}"));
     Err(Failure::message(format!(
-        "the end of run '{}' is not known: {}, and the store says {}{}",
+        "cannot tell how run '{}' ended: {}, but its status is still {}{}",
         run.run_id(),
         gone(process),
         run.status(),

@@ -79,7 +79,7 @@ fn findings(inspected: &Inspected<'_>, width: usize) -> String {
         })
         .collect();
     let all = if rows.len() < findings.len() {
-        format!("\n  `mlrun lint {}` shows all of it\n", inspected.run_words())
+        format!("\n  `mlrun lint {}` shows all findings\n", inspected.run_words())
     } else {
         String::new()
     };
@@ -125,7 +125,9 @@ fn environment(inspected: &Inspected<'_>) -> Vec<(&'static str, String)> {
     }
     let one = |text| vec![("environment", text)];
     match &project.environment {
-        ProjectEnvironment::Python { file: None } => one("none declared: only Python".to_owned()),
+        ProjectEnvironment::Python { file: None } => {
+            one("none declared (a new one with only Python)".to_owned())
+        }
         ProjectEnvironment::Python { file: Some(file) } => {
             one(format!("{} (virtualenv)", in_project(inspected, file)))
         }
@@ -251,7 +253,7 @@ fn run_line(inspected: &Inspected<'_>, entry_point: &EntryPoint) -> String {
 fn scripts(inspected: &Inspected<'_>) -> String {
     let Some(first) = inspected.scripts.first() else {
         return if inspected.entry_points.is_empty() && inspected.project.databricks_spark_job.is_none() {
-            "\nno entry points, and no .py, .sh or .R files that could be one\n".to_owned()
+            "\nno entry points, and no .py, .sh or .R files to run\n".to_owned()
         } else {
             String::new()
         };

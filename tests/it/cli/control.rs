@@ -80,7 +80,7 @@ fn a_running_run_is_shown_and_cancelled() {
         assert_says(
             &project.mlrun(&["cancel", &id]),
             0,
-            &["has ended already: KILLED"],
+            &["has already ended: KILLED"],
         );
         assert_eq!(json(&project, &id)["process"]["state"], "gone");
         assert_eq!(json(&project, &id)["notes"], serde_json::json!([]));
@@ -147,7 +147,12 @@ fn a_run_whose_process_was_killed_is_told_and_ended() {
         assert_says(
             &waited,
             1,
-            &["is not known", &process, "the store says RUNNING", &way_out],
+            &[
+                "cannot tell how run",
+                &process,
+                "its status is still RUNNING",
+                &way_out,
+            ],
         );
         assert_eq!(statuses(&project), ["RUNNING"]);
 
@@ -209,7 +214,7 @@ fn a_run_on_another_host_is_left_to_that_host() {
     assert_says(
         &project.mlrun(&["status", &id]),
         0,
-        &[&host, "is not seen from here", &ssh],
+        &[&host, "cannot be seen from here", &ssh],
     );
     assert_eq!(json(&project, &id)["process"]["state"], "elsewhere");
     assert_says(

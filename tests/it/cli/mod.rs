@@ -10,6 +10,7 @@ mod foreign_text;
 mod inspect;
 mod labels;
 mod messages;
+mod printer;
 mod run_info;
 mod run_summary;
 mod terminal;

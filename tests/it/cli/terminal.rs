@@ -24,17 +24,23 @@ const CASES: &[Case] = &[
     (wine, "mlrun run"),
     (wine, "mlrun run project --env-manager local -e fail"),
     (wine, "mlrun run project --env-manager local -e fine"),
+    (
+        wine,
+        "mlrun run project --env-manager local -e fine -A gpus=all -q",
+    ),
+    (no_server, "mlrun run project --env-manager local -e fine"),
     (wine, "mlrun inspect project"),
     (slips, "mlrun lint project"),
     (environments, "mlrun env list"),
+    (Project::new, "mlrun env list"),
     (an_old_run, "mlrun status $RUN"),
+    (an_old_run, "mlrun wait $RUN"),
 ];
 
 /// A project with long names, values and descriptions.
 fn wine() -> Project {
-    Project::new()
-        .mlproject(
-            r#"name: wine
+    Project::new().mlproject(
+        r#"name: wine
 entry_points:
   main:
     parameters:
@@ -53,9 +59,14 @@ entry_points:
   fine:
     command: echo fine
 "#,
-        )
-        // Off a terminal the same.
-        .env("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    )
+}
+
+/// A project whose tracking server is away.
+fn no_server() -> Project {
+    wine()
+        .env("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+        .env("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 }
 
 /// A project whose file is full of slips.

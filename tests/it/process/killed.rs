@@ -196,13 +196,16 @@ fn a_cancellation_ends_what_is_left() {
             .unwrap();
         let project = project.env("MLFLOW_TRACKING_URI", uri);
         let shown = project.mlrun(&["status", &id]);
-        let way_out = format!("; `mlrun cancel {id}` ends them");
+        let way_out = format!("; `mlrun cancel {id}` stops them");
         assert_contains(shown.stdout(), &way_out);
         let cancelled = project.mlrun(&["cancel", &id]).with_code(0);
         for text in [
             format!("its process {process} on host "),
-            "Ending what it left behind: processes ".to_owned(),
-            format!("still run: {}; `kill ", bystander.id()),
+            "Stopping the processes it left behind: ".to_owned(),
+            format!(
+                "are still running: {}; if they belong to the run, stop them with `kill ",
+                bystander.id()
+            ),
             "was cancelled: KILLED".to_owned(),
         ] {
             assert!(

@@ -63,7 +63,7 @@ fn what_has_ended_is_recorded_and_not_cancelled() {
         return;
     };
     let cancelled = project.mlrun(&["cancel", &run_id]).with_code(0);
-    assert_contains(cancelled.stderr(), "has ended already: FINISHED\n");
+    assert_contains(cancelled.stderr(), "has already ended: FINISHED\n");
     assert_eq!(fake.job_states()[0].result_state.as_deref(), Some("SUCCESS"));
     assert_eq!(stored(&run_id).status, "FINISHED");
 }

@@ -119,6 +119,6 @@ fn a_cancellation_removes_the_container_that_a_killed_mlrun_left() {
     let output = cancel.args(["cancel", &id]).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{told}");
-    assert_contains(&told, &format!("Removed its container {name}\n"));
+    assert_contains(&told, &format!("Removed the run's container {name}\n"));
     assert_nothing_is_left(&project, "after a cancellation");
 }

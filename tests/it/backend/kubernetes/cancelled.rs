@@ -112,7 +112,7 @@ fn what_has_ended_well_is_not_cancelled_any_more() {
         .start_mlrun(&["cancel", &run.run_id])
         .end()
         .expect_code(0)
-        .expect_stderr("has ended already: FINISHED\n");
+        .expect_stderr("has already ended: FINISHED\n");
     assert_eq!(cluster.server.jobs().len(), 1);
     assert_eq!(cluster.run().status, "FINISHED");
 }
@@ -261,7 +261,7 @@ fn what_the_pods_make_of_a_deletion_does_not_count() {
     cluster.server.end_pod(&pod, 143, "Error");
     cluster.server.end_job(Some(("BackoffLimitExceeded", "too many")));
     let shown = cluster.start_mlrun(&["status", &run_id]).end();
-    shown.expect_code(0).expect_stderr("recorded as KILLED\n");
+    shown.expect_code(0).expect_stderr("its status is now KILLED\n");
     assert_contains(&shown.stdout, "status       KILLED\n");
     cluster.server.delete_job(&job(&cluster));
     cancelling.end().expect_code(0);

@@ -180,6 +180,6 @@ fn who_waits_need_not_wait_for_an_answer() {
         (server.faults_left() < requests).then_some(())
     });
     waiting.signal(Signal::INT);
-    waiting.end().expect_code(130).expect_stderr("goes on\n");
+    waiting.end().expect_code(130).expect_stderr("continues\n");
     assert_eq!(cluster.run().status, "RUNNING");
 }
