@@ -40,6 +40,22 @@ Examples:
   mlrun lint
   mlrun lint ../project --json";
 
+const INIT_EXAMPLES: &str = "\
+Examples:
+  mlrun init
+  mlrun init wine --from train.py --from evaluate.py
+  mlrun init new-project --uv";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  mlrun doctor
+  mlrun doctor ../project --json";
+
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  mlrun schema >mlproject.schema.json
+  mlrun schema python_env >python_env.schema.json";
+
 const ENV_EXAMPLES: &str = "\
 Examples:
   mlrun env list
@@ -86,6 +102,9 @@ pub(super) fn laid_out(command: Command) -> Command {
         ("run", RUN_EXAMPLES),
         ("inspect", INSPECT_EXAMPLES),
         ("lint", LINT_EXAMPLES),
+        ("init", INIT_EXAMPLES),
+        ("doctor", DOCTOR_EXAMPLES),
+        ("schema", SCHEMA_EXAMPLES),
         ("env", ENV_EXAMPLES),
         ("completions", COMPLETIONS_EXAMPLES),
         ("man", MAN_EXAMPLES),

@@ -3,6 +3,7 @@
 mod args;
 mod completions;
 mod control;
+mod doctor;
 mod dry_run;
 mod env;
 mod env_file;
@@ -70,18 +71,21 @@ fn no_thread(error: io::Error) -> Failure {
 }
 
 fn carry_out(words: Vec<OsString>) -> ExitCode {
-    if version::is_asked_for(&words) {
-        return match block_on(version::run(false)) {
-            Ok(outcome) => outcome.into(),
-            Err(failure) => Printer::new(LogFormat::Text, Verbosity::Normal).report(&failure),
-        };
-    }
     let mut program = args::command();
     program.build();
-    let checked = mlflow::hand_over(&words, |name| program.find_subcommand(name).is_some())
-        .and_then(|()| words::check(&program, &words));
-    if let Err(failure) = checked {
-        return Printer::new(LogFormat::Text, Verbosity::Normal).report(&failure);
+    let is_version = version::is_asked_for(&words);
+    let checked = mlflow::hand_over(&words, |name| program.find_subcommand(name).is_some()).and_then(|()| {
+        if is_version {
+            Ok(())
+        } else {
+            words::check(&program, &words)
+        }
+    });
+    let done = checked.and_then(|()| is_version.then(|| block_on(version::run(false))).transpose());
+    match done {
+        Ok(None) => {}
+        Ok(Some(outcome)) => return outcome.into(),
+        Err(failure) => return Printer::new(LogFormat::Text, Verbosity::Normal).report(&failure),
     }
     let arguments = match parsed(program, &words) {
         Ok(arguments) => arguments,
@@ -114,6 +118,7 @@ fn carry_out(words: Vec<OsString>) -> ExitCode {
             Command::Inspect(arguments) => block_on(inspect::run(arguments, &printer)),
             Command::Lint(arguments) => block_on(lint::run(arguments, &printer)),
             Command::Init(arguments) => block_on(init::run(arguments, &printer)),
+            Command::Doctor(arguments) => block_on(doctor::run(arguments)),
             Command::Schema { file } => schema::run(file),
             Command::Version { json } => block_on(version::run(json)),
             Command::Completions { shell } => {

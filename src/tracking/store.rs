@@ -126,6 +126,12 @@ pub trait TrackingStore: Send + Sync {
     /// Where a model's artifacts are: an artifact URI, or a `models:` URI that leads on.
     async fn model_location(&self, selector: &ModelSelector) -> Result<String, TrackingError>;
 
+    /// The store's version, in words: the revision of a database's schema, the release of a server. `None` where it
+    /// has none, or keeps it to itself.
+    async fn version(&self) -> Result<Option<String>, TrackingError> {
+        Ok(None)
+    }
+
     /// The Databricks workspace that the store is in, for a process that is to reach it too.
     async fn workspace_access(&self) -> Result<Option<WorkspaceAccess>, TrackingError> {
         Ok(None)
