@@ -68,6 +68,15 @@ pub(crate) fn by_name(name: &str, options: BackendOptions<'_>) -> Result<Box<dyn
     }
 }
 
+/// The Kubernetes cluster that the kubeconfig names, and what its API says. Reads the kubeconfig at once; what it
+/// names to make credentials by may take a while.
+///
+/// # Errors
+/// There is none, it cannot be used, or its API does not answer.
+pub(crate) async fn look_at_cluster() -> Result<String, BackendError> {
+    kubernetes::look_at_cluster().await
+}
+
 /// The run on its backend, found by its tags.
 ///
 /// # Errors

@@ -118,6 +118,11 @@ pub(crate) enum Command {
     /// Options of argparse, click, typer and fire become parameters. Nothing is overwritten.
     Init(InitArguments),
 
+    /// Check this machine, the tracking store and the project
+    ///
+    /// The exit code is 0 if the project can run here, 1 if something that it needs is missing.
+    Doctor(DoctorArguments),
+
     /// Print the JSON Schema of a project file, for editors
     Schema {
         /// The kind of file
@@ -261,6 +266,17 @@ pub(crate) struct InitArguments {
     /// The project's name [default: the directory's]
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// The project: a directory, a Git repository or a zip [default: the current directory]
+    #[arg(value_name = "URI", value_hint = ValueHint::AnyPath)]
+    pub(crate) uri: Option<String>,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// The files that `mlrun schema` describes.

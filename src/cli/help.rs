@@ -32,7 +32,7 @@ const GROUPS: [(&str, &[&str]); 3] = [
         &["run", "sweep", "runs", "show", "status", "wait", "cancel"],
     ),
     ("Projects", &["init", "inspect", "lint", "schema"]),
-    ("Setup", &["doctor", "env", "completions", "man"]),
+    ("Setup", &["doctor", "env", "completions", "man", "version"]),
 ];
 
 /// What the help of a command says besides its options.
@@ -67,7 +67,7 @@ const PYTHON_ENV: (&str, &str) = (
     "The environment, under the name that MLproject gives.",
 );
 
-const PAGES: [Page; 13] = [
+const PAGES: [Page; 17] = [
     Page {
         path: "",
         exit_status: &[
@@ -159,6 +159,45 @@ const PAGES: [Page; 13] = [
         ],
         examples: &["mlrun lint", "mlrun lint ../project --json"],
         files: &[MLPROJECT, PYTHON_ENV],
+    },
+    Page {
+        path: "init",
+        exit_status: &[
+            ("0", "The project was written"),
+            ("1", "A file exists already or cannot be written"),
+            USAGE,
+        ],
+        examples: &[
+            "mlrun init",
+            "mlrun init wine --from train.py --from evaluate.py",
+            "mlrun init new-project --uv",
+        ],
+        files: &[MLPROJECT, PYTHON_ENV],
+    },
+    Page {
+        path: "doctor",
+        exit_status: &[
+            ("0", "Nothing that the project needs is missing"),
+            ("1", "Something that the project needs is missing"),
+            USAGE,
+        ],
+        examples: &["mlrun doctor", "mlrun doctor ../project --json"],
+        files: &[MLPROJECT, PYTHON_ENV, DATABASE, ENVIRONMENTS],
+    },
+    Page {
+        path: "schema",
+        exit_status: &[("0", "The schema was printed"), USAGE],
+        examples: &[
+            "mlrun schema >mlproject.schema.json",
+            "mlrun schema python_env >python_env.schema.json",
+        ],
+        files: &[MLPROJECT, PYTHON_ENV],
+    },
+    Page {
+        path: "version",
+        exit_status: &[("0", "The version was printed"), USAGE],
+        examples: &["mlrun version", "mlrun version --json"],
+        files: &[],
     },
     Page {
         path: "env",

@@ -4,6 +4,7 @@ mod args;
 mod build_line;
 mod completions;
 mod control;
+mod doctor;
 mod dry_run;
 mod env;
 mod env_file;
@@ -77,17 +78,17 @@ fn no_thread(error: io::Error) -> Failure {
 fn carry_out(words: Vec<OsString>) -> ExitCode {
     terminal::choose(early(&words, "--color"));
     let early_printer = Printer::new(early(&words, "--log-format"), Verbosity::Normal);
-    if version::is_asked_for(&words) {
-        return match block_on(version::run(false)) {
-            Ok(outcome) => outcome.into(),
-            Err(failure) => early_printer.report(&failure),
-        };
-    }
     let mut program = args::command();
     program.build();
     let is_own = |name: &str| program.find_subcommand(name).is_some() || matches!(name, "help" | "version");
     if let Err(failure) = mlflow::hand_over(&words, is_own) {
         return early_printer.report(&failure);
+    }
+    if version::is_asked_for(&words) {
+        return match block_on(version::run(false)) {
+            Ok(outcome) => outcome.into(),
+            Err(failure) => early_printer.report(&failure),
+        };
     }
     let words = usage::normalized(&program, words);
     if let Err(failure) = usage::check(&Line::read(&program, &words)) {
@@ -118,6 +119,7 @@ fn carry_out(words: Vec<OsString>) -> ExitCode {
             Command::Inspect(arguments) => block_on(inspect::run(arguments, &printer)),
             Command::Lint(arguments) => block_on(lint::run(arguments, &printer)),
             Command::Init(arguments) => block_on(init::run(arguments, &printer)),
+            Command::Doctor(arguments) => block_on(doctor::run(arguments)),
             Command::Schema { file } => schema::run(file),
             Command::Version { json } => block_on(version::run(json)),
             Command::Completions { shell } => {

@@ -114,7 +114,7 @@ impl Printer {
                 let line = shown(Level::Info, None, &format!("{line} {name}"));
                 let line = line.strip_suffix(name).unwrap_or(&line);
                 let painted = Stream::Stderr.paint(style::of_status(status), name);
-                self.write(&format!("{line}{painted}\n"));
+                self.write(line, &format!("{line}{painted}\n"));
             }
             LogFormat::Text => {}
             LogFormat::Json => self.info(&format!("{line} {name}")),

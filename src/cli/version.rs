@@ -46,6 +46,12 @@ pub(super) async fn run(json: bool) -> Result<Outcome, Failure> {
     Ok(Outcome::Succeeded)
 }
 
+/// The commit that the program is made of, short, and its date.
+pub(super) fn short_commit() -> Option<(&'static str, &'static str)> {
+    let (commit, date) = BUILD_COMMIT.split_once(' ').unwrap_or((BUILD_COMMIT, ""));
+    (!commit.is_empty()).then(|| (commit.get(..10).unwrap_or(commit), date))
+}
+
 async fn parts() -> Result<Vec<(&'static str, String)>, Failure> {
     let (commit, date) = BUILD_COMMIT.split_once(' ').unwrap_or((BUILD_COMMIT, ""));
     let known = |text: &str| if text.is_empty() { "unknown" } else { text }.to_owned();

@@ -14,7 +14,7 @@ mod steps;
 mod tool_line;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ pub(crate) use docker::{CODE_DIRECTORY, Container, ContainerRequest, Engine, is_
 pub(crate) use docker::{image_name, mount_arguments};
 pub(crate) use error::EnvironmentError;
 pub use manager::EnvManager;
+pub(crate) use python::PythonOnPath;
 
 use crate::entities::tag;
 use crate::events::Progress;
@@ -255,6 +256,21 @@ impl PreparedEnv {
 pub(crate) async fn python_on_path() -> Result<Option<String>, EnvironmentError> {
     let (version, known) = python::default_version().await?;
     Ok(known.map(|_| version))
+}
+
+/// The Pythons on PATH, each once.
+pub(crate) async fn pythons_on_path() -> Vec<PythonOnPath> {
+    python::on_path().await
+}
+
+/// The directory that Python environments are made in. It may not exist yet.
+pub(crate) fn root() -> Result<PathBuf, EnvironmentError> {
+    cache::root()
+}
+
+/// The program that makes conda environments.
+pub(crate) fn conda_program() -> Result<PathBuf, EnvironmentError> {
+    conda::program()
 }
 
 /// All environments in the cache, including those of `mlflow run`.

@@ -13,7 +13,7 @@ pub(super) fn read(source: &Source) -> Vec<Item> {
     for call in source.calls() {
         let is_declaration = call.name() == "add_argument" && !call.object().is_empty();
         if call.name() == "add_subparsers" && !call.object().is_empty() {
-            let text = "it has subcommands (add_subparsers), which a parameter cannot choose: write an entry point for \
+            let text = "the script has subcommands (add_subparsers), which a parameter cannot choose: write an entry point for \
                         each, with the subcommand in its command";
             items.push(Item::Remark(remark(source, call.line(), text)));
         } else if is_declaration || parsers.shorthands.contains(call.function()) {

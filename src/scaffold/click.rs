@@ -21,7 +21,7 @@ pub(super) fn read(source: &Source) -> Vec<Item> {
         name == "@group" || name.ends_with(".group")
     });
     if let Some(group) = is_group {
-        let text = "it has subcommands (a click group), which a parameter cannot choose: write an entry point for each, \
+        let text = "the script has subcommands (a click group), which a parameter cannot choose: write an entry point for each, \
                     with the subcommand and its options in its command";
         return vec![Item::Remark(remark(source, line_of(*group), text))];
     }

@@ -41,14 +41,14 @@ fn unread(source: &Source) -> Option<Remark> {
             remark(
                 source,
                 line,
-                format!("its options are read by {library}, which init cannot read; add them to the command as {{name}}"),
+                format!("the options are read by {library}, which init cannot read; add them to the command as {{name}}"),
             )
         });
     used.or_else(|| {
         let argv = source
             .nodes()
             .find(|node| node.kind() == "attribute" && source.text(*node) == "sys.argv")?;
-        let text = "it reads sys.argv itself; add its arguments to the command as {name}, and declare them as parameters";
+        let text = "the script reads sys.argv itself; add its arguments to the command as {name}, and declare them as parameters";
         Some(remark(source, line_of(argv), text))
     })
 }

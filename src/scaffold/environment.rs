@@ -247,7 +247,8 @@ fn docker(
     }
 }
 
-/// A name for an image: lower case, and only what such names may have.
+/// A name for an image: lower case, and only what such names may have. Not the project's own, which mlrun and MLflow
+/// give to the image that they make of this one.
 fn image_name(project: &str) -> String {
     let is_part = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
     let name: String = project
@@ -256,9 +257,9 @@ fn image_name(project: &str) -> String {
         .map(|letter| if is_part(letter) { letter } else { '-' })
         .collect();
     let words: Vec<&str> = name.split('-').filter(|word| !word.is_empty()).collect();
-    match words.join("-") {
-        name if name.is_empty() => "project".to_owned(),
-        name => name,
+    match words.as_slice() {
+        [] => "project-base".to_owned(),
+        words => format!("{}-base", words.join("-")),
     }
 }
 
@@ -374,10 +375,10 @@ mod tests {
     #[test]
     fn images_have_valid_names() {
         for (project, expected) in [
-            ("wine", "wine"),
-            ("My Project_2", "my-project-2"),
-            ("é", "project"),
-            ("", "project"),
+            ("wine", "wine-base"),
+            ("My Project_2", "my-project-2-base"),
+            ("é", "project-base"),
+            ("", "project-base"),
         ] {
             assert_eq!(image_name(project), expected);
         }

@@ -32,7 +32,7 @@ fn of_typer(source: &Source) -> Vec<Item> {
             .flat_map(|parameter| typer_parameter(source, parameter))
             .collect(),
         [_, second, ..] => {
-            let text = "it has subcommands (of typer), which a parameter cannot choose: write an entry point for each, \
+            let text = "the script has subcommands (of typer), which a parameter cannot choose: write an entry point for each, \
                         with the subcommand and its options in its command";
             vec![Item::Remark(remark(source, line_of(*second), text))]
         }

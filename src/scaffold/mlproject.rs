@@ -51,10 +51,11 @@ impl NewEntryPoint {
         if self.parameters().next().is_some() {
             text.push_str("    parameters:\n");
         }
+        let indent = if self.parameters().next().is_some() { 6 } else { 4 };
         for item in &self.items {
             match item {
                 Item::Parameter(parameter) => text.push_str(&declaration(parameter)),
-                Item::Remark(remark) => text.push_str(&comment(&remark.text, 6)),
+                Item::Remark(remark) => text.push_str(&comment(&remark.text, indent)),
             }
         }
         let words = self.words();

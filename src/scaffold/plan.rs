@@ -158,7 +158,10 @@ impl Found {
         let (sources, others) = if !request.scripts.is_empty() {
             scripts::named(directory, &request.scripts)?
         } else if directory.is_dir() {
-            let (sources, problems) = scripts::find(directory)?;
+            let (sources, mut problems) = scripts::find(directory)?;
+            if sources.is_empty() && !problems.is_empty() {
+                return Err(problems.swap_remove(0));
+            }
             warnings.extend(
                 problems
                     .into_iter()
@@ -193,10 +196,7 @@ impl Found {
     fn sample(directory: &Path, warnings: Vec<String>) -> Result<Self, ScaffoldError> {
         if directory.join(SAMPLE_NAME).exists() {
             return Err(ScaffoldError::new(
-                warnings.first().map_or_else(
-                    || format!("'{SAMPLE_NAME}' is not a file that can be read"),
-                    |warning| warning.trim_end_matches("; it is left out").to_owned(),
-                ),
+                format!("'{SAMPLE_NAME}' is not a script that does something"),
                 "name the script that starts the work with --from",
             ));
         }

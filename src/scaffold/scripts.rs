@@ -7,6 +7,7 @@ use super::imports;
 use super::python::{Source, children};
 use crate::nearest::nearest;
 use crate::project::{Project, quote};
+use crate::quantity;
 
 /// The names of scripts that start a project, the likeliest first.
 const FIRST: [&str; 4] = ["main.py", "train.py", "run.py", "app.py"];
@@ -65,7 +66,7 @@ pub(super) fn refuse_others(directory: &Path) -> Result<(), ScaffoldError> {
     if let Some(first) = scripts.first() {
         let others = match scripts.len() {
             1 => String::new(),
-            count => format!(" (it has {} more scripts)", count - 1),
+            count => format!(" (it has {})", quantity::counted(count as u64 - 1, "more script")),
         };
         return refused(format!(
             "name the script that starts the work: --from {}{others}",

@@ -61,6 +61,16 @@ pub(crate) async fn open_existing(
     }
 }
 
+/// As [`open_existing`], for a look that does not wait for a server to come back.
+pub(crate) async fn open_impatiently(
+    uri: &TrackingUri,
+) -> Result<Option<Box<dyn TrackingStore>>, TrackingError> {
+    match uri {
+        TrackingUri::Rest { url } => Ok(Some(Box::new(RestStore::open_impatiently(url.expose())?))),
+        _ => open_existing(uri).await,
+    }
+}
+
 /// The version of the SQLite that is linked.
 pub(crate) async fn sqlite_version() -> Result<String, TrackingError> {
     sql::sqlite_version().await

@@ -134,6 +134,12 @@ pub trait TrackingStore: Send + Sync {
     /// The location of a model's artifacts: an artifact URI, or another `models:` URI.
     async fn model_location(&self, selector: &ModelSelector) -> Result<String, TrackingError>;
 
+    /// The store's version, in words: the revision of a database's schema, the release of a server. `None` where it
+    /// has none, or keeps it to itself.
+    async fn version(&self) -> Result<Option<String>, TrackingError> {
+        Ok(None)
+    }
+
     /// The Databricks workspace of the store, for another process.
     async fn workspace_access(&self) -> Result<Option<WorkspaceAccess>, TrackingError> {
         Ok(None)

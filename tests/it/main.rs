@@ -24,6 +24,7 @@ mod process;
 mod project;
 mod rooms;
 mod runner;
+mod scaffold;
 mod tracking;
 mod whole_program;
 mod yaml;

@@ -55,6 +55,14 @@ const START_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 const WHAT_IS_REPLACED: &str =
     "mlrun sets the first container's name, image, command and variables; the template sets everything else";
 
+/// The cluster of the current context, and the version of its API, in words.
+pub(super) async fn look_at_cluster() -> Result<String, BackendError> {
+    let cluster = Cluster::find(None).await?;
+    let answer = cluster.client.apiserver_version().await;
+    let version = answer.map_err(|error| cluster.problem("ask for the version", error.into()))?;
+    Ok(format!("{cluster}, Kubernetes {}", version.git_version))
+}
+
 pub(super) struct Kubernetes {
     config: KubernetesConfig,
     template: Template,

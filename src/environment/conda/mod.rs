@@ -76,6 +76,11 @@ impl CondaPlan {
     }
 }
 
+/// The program that makes environments, wherever it was found.
+pub(super) fn program() -> Result<PathBuf, EnvironmentError> {
+    Installation::find(String::new).map(|found| found.create_program)
+}
+
 /// The environments that conda knows, as far as they can be seen without asking it.
 pub(super) fn environments() -> Vec<PathBuf> {
     let installation = Installation::find(String::new);

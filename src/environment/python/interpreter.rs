@@ -3,6 +3,10 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::timeout;
 
 use super::probe::{self, Interpreter, KnownVersion};
 use super::version::{PythonRequest, Version};
@@ -13,6 +17,8 @@ use crate::process::{ProcessError, ProgramCall, program_on_path, programs_on_pat
 
 /// Noted if a search for a Python could have used uv.
 const NO_UV: &str = "uv is not installed";
+/// How long a Python may take to say what it is, where it is only listed.
+const PATIENCE: Duration = Duration::from_millis(1500);
 /// The version to look for if none is requested and PATH has no Python.
 const ANY: &str = "3";
 
@@ -42,6 +48,53 @@ pub(in crate::environment) async fn default_version()
         }
     }
     Ok((ANY.to_owned(), None))
+}
+
+/// A Python that PATH leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PythonOnPath {
+    pub(crate) program: PathBuf,
+    /// Nothing where it does not answer.
+    pub(crate) version: Option<String>,
+    /// Whether it can make virtual environments by itself.
+    pub(crate) has_venv: bool,
+}
+
+/// The Pythons on PATH, each once, asked at the same time.
+pub(in crate::environment) async fn on_path() -> Vec<PythonOnPath> {
+    let any = PythonRequest::any();
+    let mut seen = HashSet::new();
+    let programs = any.program_names().into_iter();
+    let programs = programs
+        .flat_map(|name| programs_on_path(&name))
+        .filter(|program| is_plain_shim(program) != Some(false))
+        .filter(|program| seen.insert(program.canonicalize().unwrap_or_else(|_| program.clone())));
+    let asked = programs.map(|program| async {
+        let answer = timeout(PATIENCE, probe::ask(&program)).await;
+        (program, answer.ok().and_then(Result::ok).flatten())
+    });
+    // Other names of an interpreter, such as those of pyenv, are not another one.
+    let mut interpreters = HashSet::new();
+    let answers = join_all(asked).await.into_iter();
+    answers
+        .filter(|(_, found)| {
+            found
+                .as_ref()
+                .is_none_or(|found| interpreters.insert(found.path.clone()))
+        })
+        .map(|(program, found)| PythonOnPath {
+            version: found.as_ref().map(|found| found.version.to_string()),
+            has_venv: found.is_some_and(|found| found.has_venv),
+            program,
+        })
+        .collect()
+}
+
+/// Of a program in pyenv's directory of shims: whether its name has no version. The others lead to the same
+/// interpreters or to none, and each takes long to say so.
+fn is_plain_shim(program: &Path) -> Option<bool> {
+    let is_shim = program.parent()?.ends_with("shims");
+    is_shim.then(|| program.ends_with("python3") || program.ends_with("python"))
 }
 
 /// A Python for an environment.

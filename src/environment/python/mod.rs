@@ -13,7 +13,8 @@ mod version;
 
 use std::path::{Path, PathBuf};
 
-pub(super) use interpreter::{default_version, uv_is_installed};
+pub(crate) use interpreter::PythonOnPath;
+pub(super) use interpreter::{default_version, on_path, uv_is_installed};
 pub(super) use python_env::PythonEnv;
 pub(super) use requirements::is_locked;
 pub(super) use requirements_file::RequirementsFile;

@@ -87,6 +87,14 @@ impl PythonRequest {
         })
     }
 
+    /// Any Python 3.
+    pub(super) fn any() -> Self {
+        Self {
+            text: String::new(),
+            wanted: Wanted::Range(VersionSpecifiers::empty()),
+        }
+    }
+
     /// Whether this version will do.
     pub(super) fn allows(&self, version: &Version) -> bool {
         match &self.wanted {

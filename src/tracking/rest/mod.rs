@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use percent_encoding::utf8_percent_encode;
+use reqwest::Method;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
@@ -31,7 +32,8 @@ use super::store::StoreRules;
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
 use crate::databricks::{DatabricksError, DatabricksProfile, Session, WorkspaceAccess};
 use crate::entities::{ExperimentId, LifecycleStage, Metric, RunData, RunId, RunInfo, RunStatus, UnixMillis};
-use crate::http::ServerAccess;
+use crate::env_vars::{self, MLFLOW_HTTP_REQUEST_MAX_RETRIES};
+use crate::http::{Call, ServerAccess};
 use crate::python_paths::UNRESERVED;
 use crate::redact::without_credentials;
 
@@ -63,6 +65,16 @@ impl RestStore {
     /// An invalid URL, and variables with invalid or unsupported values.
     pub fn open(url: &str) -> Result<Self, TrackingError> {
         let settings = RestSettings::from_environment().map_err(|error| cannot_open(url, error))?;
+        Self::new(url, &settings)
+    }
+
+    /// As [`RestStore::open`], for a look that tries nothing twice.
+    pub(super) fn open_impatiently(url: &str) -> Result<Self, TrackingError> {
+        let variable = |name: &str| match name {
+            MLFLOW_HTTP_REQUEST_MAX_RETRIES => Some("0".to_owned()),
+            _ => env_vars::non_empty(name),
+        };
+        let settings = RestSettings::from_variables(&variable).map_err(|error| cannot_open(url, error))?;
         Self::new(url, &settings)
     }
 
@@ -336,6 +348,17 @@ impl TrackingStore for RestStore {
             other => other,
         };
         ended.map_err(|error| self.about("run", run_id.as_str(), "write to", error))
+    }
+
+    async fn version(&self) -> Result<Option<String>, TrackingError> {
+        // No part of the API; a server behind a proxy may not show it.
+        let answer = self.client.call(Call::new(Method::GET, "/version")).await;
+        let text = answer.ok().and_then(|answer| String::from_utf8(answer.body).ok());
+        let is_version =
+            |text: &String| text.len() < 40 && text.starts_with(|first: char| first.is_ascii_digit());
+        Ok(text
+            .filter(is_version)
+            .map(|text| format!("MLflow {}", text.trim())))
     }
 
     async fn workspace_access(&self) -> Result<Option<WorkspaceAccess>, TrackingError> {

@@ -173,6 +173,14 @@ impl TrackingStore for SqlStore {
         set.map_err(|failure| self.not_changed(failure))
     }
 
+    async fn version(&self) -> Result<Option<String>, TrackingError> {
+        let revision = self.schema_revision().await?;
+        Ok(Some(match revision {
+            Some(revision) => format!("schema revision {revision}"),
+            None => "the oldest schema, which every MLflow upgrades".to_owned(),
+        }))
+    }
+
     async fn end_run(&self, run_id: &RunId, end: RunEnd) -> Result<RunStatus, TrackingError> {
         let ended = match self.try_end(run_id, end).await {
             // The schema allows `KILLED` from revision `cfd24bdc0731`, effectively from `0a8213491aaa`.

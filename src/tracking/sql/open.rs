@@ -15,6 +15,7 @@ use crate::redact::Secret;
 use crate::retrying::retrying_for;
 use crate::tracking::TrackingError;
 use crate::tracking::limits::LongValues;
+use crate::tracking::store::StoreRules as _;
 
 /// How long to wait for a server with too many connections.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -84,6 +85,14 @@ impl SqlStore {
             Ok(connection) => Ok(Self::new(connection, name, artifact_root)),
             Err(error) => Err(TrackingError::unusable("open", name, error)),
         }
+    }
+
+    /// The revision that MLflow's migrations have brought the tables to; `None` where none has begun.
+    pub(super) async fn schema_revision(&self) -> Result<Option<String>, TrackingError> {
+        let mut connection = self.connection.lock().await;
+        let mut transaction = self.begin_read(connection.as_mut()).await?;
+        let revision = schema::revision(transaction.as_mut()).await;
+        revision.map_err(|error| self.unreadable(error))
     }
 
     fn new(connection: Box<dyn Connection>, name: String, artifact_root: String) -> Self {

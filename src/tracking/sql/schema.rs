@@ -146,6 +146,18 @@ pub(super) async fn check(connection: &mut dyn Connection) -> Result<(), SqlErro
     ))
 }
 
+/// The revision that MLflow's migrations have brought the tables to; `None` where none has begun.
+pub(super) async fn revision(transaction: &mut dyn Transaction) -> Result<Option<String>, SqlError> {
+    const TABLE: &str = "alembic_version";
+    if !transaction.tables().await?.iter().any(|table| table == TABLE) {
+        return Ok(None);
+    }
+    let revisions = transaction
+        .texts("SELECT version_num FROM alembic_version", &[])
+        .await?;
+    Ok(revisions.into_iter().next())
+}
+
 /// The statement that creates a table, byte for byte like MLflow's. SQLite keeps the text, and MLflow's migrations
 /// find the checks by its lines.
 fn create_table((name, lines): Table) -> String {
