@@ -71,8 +71,8 @@ pub enum Missing {
 impl ProjectUriError {
     /// What the user can do.
     pub fn hint(&self) -> Option<String> {
-        const KINDS: &str = "use a directory, a .zip file, the https:// URL of a Git repository or .zip file, or \
-        another Git URL (ssh://, git://, user@host:path)";
+        const KINDS: &str = "use a directory, a .zip file (also https://), or a Git URL (https://, ssh://, git://, \
+        user@host:path)";
         Some(match self {
             Self::Empty => "pass a directory or URL; '.' is the current directory".to_owned(),
             Self::ControlCharacter { .. } | Self::UnsupportedScheme { .. } | Self::RemoteHelper { .. } => {

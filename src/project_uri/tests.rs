@@ -163,8 +163,8 @@ fn pages_of_directories_name_repository_version_and_directory() {
 
 #[test]
 fn what_cannot_be_a_project_is_refused() {
-    const KINDS: &str = "use a directory, a .zip file, the https:// URL of a Git repository or .zip file, or \
-    another Git URL (ssh://, git://, user@host:path)";
+    const KINDS: &str = "use a directory, a .zip file (also https://), or a Git URL (https://, ssh://, git://, \
+    user@host:path)";
     const FORMS: &str = "use https://HOST/ORGANISATION/REPOSITORY or USER@HOST:PATH";
     const INSIDE: &str = "use a directory inside the project, for example #models/train";
     let place = Place::new();
