@@ -188,7 +188,7 @@ fn the_default_is_a_database_unless_mlruns_holds_experiments() {
     assert_eq!(
         child(None),
         database,
-        "a directory without meta.yaml is no experiment"
+        "a directory without meta.yaml is not an experiment"
     );
     std::fs::write(cwd.join("mlruns/0/meta.yaml"), "").unwrap();
     assert_eq!(child(None), format!("file://{}/mlruns", cwd.display()));

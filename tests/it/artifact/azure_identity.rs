@@ -294,7 +294,7 @@ fn a_machine_and_a_person_are_asked_for_if_no_application_is_named() {
     run(&nobody, "public").expect_code(0);
     let finished = run(&nobody, "bucket").with_code(1);
     for expected in [
-        "to a request without credentials (AZURE_STORAGE_CONNECTION_STRING, ",
+        "for a request without credentials (AZURE_STORAGE_CONNECTION_STRING, ",
         "; the machine's managed identity: the service returned 400 Bad Request (no identity); `az login`: the program 'az' was not found)",
     ] {
         assert_contains(finished.stderr(), expected);

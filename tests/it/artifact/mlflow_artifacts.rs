@@ -104,8 +104,8 @@ fn what_the_storage_refuses_is_told_without_the_address() {
     let project = Project::new().mlproject(SHOW);
     let finished = run(&project, &artifact(&server, "a/x.txt")).with_code(1);
     let expected = "  caused by: the storage behind the tracking server returned 403 Forbidden (AccessDenied: Request \
-                    has expired) for an address signed by the tracking server\nhint: ask the tracking server \
-                    must check that its own credentials for the storage are good, and that its clock is right\n";
+                    has expired) for an address signed by the tracking server\nhint: ask the tracking server's \
+                    administrator to check the server's credentials for the storage, and its clock\n";
     assert_ends_with(finished.stderr(), expected);
     assert_eq!(finished.store().runs.len(), 0);
 

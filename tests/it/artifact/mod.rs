@@ -228,7 +228,7 @@ fn fills_the_disk(project: &Project, limit: usize, parameter: &str) {
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert_contains(
         &told,
-        "caused by: cannot written the file\n  caused by: File too large",
+        "caused by: cannot write the file\n  caused by: File too large",
     );
     assert_nothing_is_left(project);
 }

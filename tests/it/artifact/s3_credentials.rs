@@ -193,7 +193,7 @@ source_profile = round
     let server = ScriptedServer::start([vec![answer("AssumeRole")], denied()].concat());
     let project = with_config(asking(&server)).env("AWS_PROFILE", "work");
     let finished = run(&project, "s3://bucket/data.csv");
-    let expected = "to the credentials from the role 'arn:aws:iam::1:role/x'";
+    let expected = "for the credentials from the role 'arn:aws:iam::1:role/x'";
     assert_contains(finished.stderr(), expected);
     let seen = server.seen();
     assert_eq!(
@@ -213,7 +213,7 @@ source_profile = round
         .env("AWS_WEB_IDENTITY_TOKEN_FILE", "<sandbox>/work/token");
     project.sandbox().write("token", "geheim\n");
     let finished = run(&project, "s3://bucket/data.csv");
-    let expected = "to the credentials from the role 'arn:aws:iam::1:role/y'";
+    let expected = "for the credentials from the role 'arn:aws:iam::1:role/y'";
     assert_contains(finished.stderr(), expected);
     let first = &server.seen()[0];
     assert_ends_with(&first.body, "&WebIdentityToken=geheim");
@@ -247,7 +247,7 @@ fn the_machine_s_own_credentials_are_used() {
         .env("AWS_EC2_METADATA_DISABLED", "false")
         .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata.url());
     let finished = run(&project, "s3://bucket/data.csv");
-    let expected = "to the credentials from the instance's role 'my-role'";
+    let expected = "for the credentials from the instance's role 'my-role'";
     assert_contains(finished.stderr(), expected);
     assert_eq!(
         metadata.lines(),
@@ -275,7 +275,7 @@ fn the_machine_s_own_credentials_are_used() {
         )
         .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "geheim");
     let finished = run(&project, "s3://bucket/data.csv");
-    assert_contains(finished.stderr(), "to the credentials from the container's role");
+    assert_contains(finished.stderr(), "for the credentials from the container's role");
     assert_eq!(metadata.seen()[0].header("authorization"), "geheim");
 }
 
@@ -312,7 +312,7 @@ fn a_login_is_exchanged_for_keys() {
         let server = ScriptedServer::start([vec![Step::json(200, keys)], denied()].concat());
         let project = with_login(asking(&server), file, expires).env("AWS_PROFILE", profile);
         let finished = run(&project, "s3://bucket/data.csv");
-        let expected = format!("to the credentials from the single sign-on of the AWS profile '{profile}'");
+        let expected = format!("for the credentials from the single sign-on of the AWS profile '{profile}'");
         assert_contains(finished.stderr(), &expected);
         let seen = server.seen();
         assert_eq!(
