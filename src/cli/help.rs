@@ -137,6 +137,20 @@ const PAGES: [Page; 17] = [
         files: &[DATABASE],
     },
     Page {
+        path: "init",
+        exit_status: &[
+            ("0", "The project was written"),
+            ("1", "A file exists already, or cannot be read or written"),
+            USAGE,
+        ],
+        examples: &[
+            "mlrun init",
+            "mlrun init wine --from train.py --from evaluate.py",
+            "mlrun init new-project --uv",
+        ],
+        files: &[MLPROJECT, PYTHON_ENV],
+    },
+    Page {
         path: "inspect",
         exit_status: &[
             ("0", "The project was printed"),
@@ -161,43 +175,23 @@ const PAGES: [Page; 17] = [
         files: &[MLPROJECT, PYTHON_ENV],
     },
     Page {
-        path: "init",
-        exit_status: &[
-            ("0", "The project was written"),
-            ("1", "A file exists already or cannot be written"),
-            USAGE,
-        ],
-        examples: &[
-            "mlrun init",
-            "mlrun init wine --from train.py --from evaluate.py",
-            "mlrun init new-project --uv",
-        ],
-        files: &[MLPROJECT, PYTHON_ENV],
-    },
-    Page {
-        path: "doctor",
-        exit_status: &[
-            ("0", "Nothing that the project needs is missing"),
-            ("1", "Something that the project needs is missing"),
-            USAGE,
-        ],
-        examples: &["mlrun doctor", "mlrun doctor ../project --json"],
-        files: &[MLPROJECT, PYTHON_ENV, DATABASE, ENVIRONMENTS],
-    },
-    Page {
         path: "schema",
         exit_status: &[("0", "The schema was printed"), USAGE],
         examples: &[
             "mlrun schema >mlproject.schema.json",
             "mlrun schema python_env >python_env.schema.json",
         ],
-        files: &[MLPROJECT, PYTHON_ENV],
+        files: &[],
     },
     Page {
-        path: "version",
-        exit_status: &[("0", "The version was printed"), USAGE],
-        examples: &["mlrun version", "mlrun version --json"],
-        files: &[],
+        path: "doctor",
+        exit_status: &[
+            ("0", "The project can run here"),
+            ("1", "Something that it needs is missing"),
+            USAGE,
+        ],
+        examples: &["mlrun doctor", "mlrun doctor ../project --json"],
+        files: &[MLPROJECT, PYTHON_ENV, DATABASE, ENVIRONMENTS],
     },
     Page {
         path: "env",
@@ -255,6 +249,12 @@ const PAGES: [Page; 17] = [
         examples: &["mlrun man | man -l -", "mlrun man ~/.local/share/man/man1"],
         files: &[],
     },
+    Page {
+        path: "version",
+        exit_status: &[("0", "The version was printed"), USAGE],
+        examples: &["mlrun version", "mlrun version --json"],
+        files: &[],
+    },
 ];
 
 /// What is known of the command with these words after `mlrun`.
@@ -286,32 +286,35 @@ pub(super) fn laid_out(command: Command) -> Command {
         })
         .disable_help_flag(true)
         .arg(help(ArgAction::HelpShort, "Print help").global(true));
+    // The commands have the program's styles only when they are built.
+    let styles = command.get_styles().clone();
     let command = PAGES
         .iter()
         .filter(|page| !page.path.is_empty())
         .fold(command, |command, page| {
             let words: Vec<&str> = page.path.split(' ').collect();
-            with_page(command, &words, page)
+            with_page(command, &words, page, &styles)
         });
-    let styles = command.get_styles().clone();
     let template = template(&command, &styles);
     command.help_template(template).after_help(PAGES[0].ends(&styles))
 }
 
 /// The command with the page's texts at the end of the help of the sub command that the words lead to.
-fn with_page(command: Command, words: &[&str], page: &Page) -> Command {
+fn with_page(command: Command, words: &[&str], page: &Page, styles: &Styles) -> Command {
     let [first, rest @ ..] = words else {
-        let (styles, name) = (command.get_styles().clone(), command.get_name().to_owned());
-        let ends = page.ends(&styles);
-        if name == "run" {
-            return command.after_help(page.examples(&styles)).after_long_help(ends);
+        let ends = page.ends(styles);
+        if command.get_name() == "run" {
+            return command.after_help(page.examples(styles)).after_long_help(ends);
         }
         let about = command.get_long_about().map(ToString::to_string);
         let more = about.and_then(|about| Some(about.split_once("\n\n")?.1.to_owned()));
         let more = more.map(|more| format!("{more}\n\n")).unwrap_or_default();
         return command.after_help(more + &ends);
     };
-    command.mut_subcommand(first, |below| with_page(below, rest, page))
+    if command.find_subcommand(first).is_none() {
+        return command;
+    }
+    command.mut_subcommand(first, |below| with_page(below, rest, page, styles))
 }
 
 impl Page {

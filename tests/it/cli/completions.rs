@@ -193,7 +193,7 @@ fn stores_that_do_not_answer_offer_nothing() {
     }
     project.sandbox().write(
         "variables",
-        &format!("MLFLOW_TRACKING_URI={}/runs", project.sandbox().work().display()),
+        format!("MLFLOW_TRACKING_URI={}/runs", project.sandbox().work().display()),
     );
     let words = [
         "mlrun",
