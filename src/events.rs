@@ -113,7 +113,7 @@ pub enum Event<'a> {
         /// That run's status.
         status: &'a str,
     },
-    /// A run has ended.
+    /// A run has ended. The program says so; a caller of the library gets the run's ending instead.
     RunEnded {
         /// The run.
         run_id: &'a str,

@@ -1,11 +1,9 @@
-//! Text from others on a terminal: shown so that it can neither move the cursor, nor reorder or hide what
-//! stands beside it, nor pass for a line of mlrun's own.
+//! Shows foreign text safely: it cannot move the cursor, reorder or hide other text, or imitate mlrun's own lines.
 //!
-//! Names, values, descriptions, answers of servers and messages of programs may hold anything. A character
-//! that acts on the terminal is written as `\u{1b}`, with its hexadecimal number: control characters but the
-//! tab, marks and overrides of the writing direction, invisible spaces and separators. Letters of all
-//! scripts stay, also those that zero-width joiners connect, as in Persian and in emoji. A backslash stays
-//! one, so the form is for the eye; JSON has every text as it is.
+//! Names, values, descriptions, server responses and program messages may contain anything. Characters that act on
+//! the terminal are written as `\u{1b}`: control characters except the tab, direction marks and overrides, invisible
+//! spaces and separators. Letters of all scripts stay, also if zero-width joiners connect them, as in Persian and in
+//! emoji. Backslashes are not escaped, so the form is for reading only; JSON has every text unchanged.
 
 use std::borrow::Cow;
 
@@ -13,7 +11,7 @@ use serde_json::Value;
 
 use crate::project::quote;
 
-/// The text with its line ends, which may come as those of Windows.
+/// The text with its line ends; those of Windows become plain ones.
 pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     if text.bytes().all(is_plain) {
         return Cow::Borrowed(text);
@@ -31,7 +29,7 @@ pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// The text in one line: ends of lines are written as `\n`.
+/// The text on one line, with line ends written as `\n`.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     match escaped(text) {
         text if text.contains('\n') => Cow::Owned(text.replace('\n', "\\n")),
@@ -42,20 +40,20 @@ pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
 /// How mlrun's own lines begin.
 const OWN_BEGINNINGS: [&str; 5] = ["===", "error:", "warning:", "hint:", "View "];
 
-/// The text with its further lines indented, so that none of them passes for a line of mlrun's own.
+/// The text with all lines but the first indented, so that none looks like mlrun's own.
 pub(crate) fn continued(text: &str) -> Cow<'_, str> {
     indented(text, |_| true)
 }
 
-/// As [`continued`], but a further line stays as it is if it does not begin like one of mlrun's own: a command
-/// of several lines is logged as it was written.
+/// As [`continued`], but only lines that begin like mlrun's own are indented: a command of several lines is logged
+/// unchanged.
 pub(crate) fn without_fakes(text: &str) -> Cow<'_, str> {
     indented(text, |line| {
         OWN_BEGINNINGS.iter().any(|beginning| line.starts_with(beginning))
     })
 }
 
-/// Indents those of the further lines that need it and are not indented yet.
+/// Indents the lines after the first that need it and are not indented yet.
 fn indented(text: &str, needs_it: impl Fn(&str) -> bool) -> Cow<'_, str> {
     if !text.contains('\n') {
         return Cow::Borrowed(text);
@@ -73,8 +71,8 @@ fn indented(text: &str, needs_it: impl Fn(&str) -> bool) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A word as one types it in a shell, on one line and without characters that act on the terminal: such a
-/// word is quoted as `$'…'`, which bash, zsh and ksh read.
+/// A word as typed in a shell, on one line. A word with characters that act on the terminal is quoted as `$'…'`,
+/// which bash, zsh and ksh read.
 pub(crate) fn shell_word(word: &str) -> Cow<'_, str> {
     if !word.contains(['\n', '\t']) && escaped(word) == word {
         return quote(word);
@@ -94,13 +92,12 @@ pub(crate) fn shell_word(word: &str) -> Cow<'_, str> {
     Cow::Owned(quoted)
 }
 
-/// The value as JSON on several lines. Characters that act on the terminal are escaped as JSON has it, so
-/// that a reader gets them back.
+/// The value as indented JSON. Characters that act on the terminal are escaped as in JSON, so nothing is lost.
 pub(crate) fn json(value: &Value) -> String {
     json_escaped(&format!("{value:#}\n"))
 }
 
-/// The same text of JSON, with further characters in its strings escaped.
+/// JSON with more characters in its strings escaped.
 pub(crate) fn json_escaped(text: &str) -> String {
     if text.bytes().all(is_plain) {
         return text.to_owned();
@@ -129,8 +126,8 @@ fn characters(text: &str) -> impl Iterator<Item = (char, bool)> {
     })
 }
 
-/// Whether the character does more than to be seen. What joins or modifies letters may stand after one that
-/// is not ASCII; elsewhere it only hides.
+/// Whether the character does more than show itself. Joiners and modifiers are allowed after a letter that is not
+/// ASCII; elsewhere they only hide something.
 fn acts_on_terminal(character: char, last: Option<char>) -> bool {
     match character {
         '\n' | '\t' => false,

@@ -1,4 +1,4 @@
-//! The line of a file that an error or a remark is about, with the place marked under it.
+//! The line of a file that an error or a finding is about, with the place marked below it.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -12,21 +12,21 @@ use crate::lint::looks_secret;
 use crate::nearest::nearest;
 use crate::project::{Location, SourceFile, SourceLine};
 
-/// How many characters on each side of the place are looked at: more than any terminal shows.
+/// How many characters on each side of the place are read: more than any terminal shows.
 const AROUND: usize = 2 * WIDEST;
 /// The longest mark, in characters.
 const LONGEST_MARK: usize = 40;
-/// The columns that line numbers have at least, so that what follows stands under ` --> `.
+/// The least width of line numbers; it aligns the excerpt with ` --> `.
 const NUMBER_WIDTH: usize = 2;
 
-/// What stands for a secret.
+/// Replaces a secret.
 const MASK: &str = "****";
 
 /// The keys whose values are a program's variables.
 const KEY: &str = "environment";
 const KEY_OF_KUBERNETES: &str = "env";
 
-/// Draws excerpts, and remembers of the last file what must not be shown.
+/// Draws excerpts, and caches which parts of the last file must not be shown.
 pub(crate) struct Excerpts {
     renderer: Renderer,
     width: usize,
@@ -47,7 +47,7 @@ impl Excerpts {
         }
     }
 
-    /// The place's line and the mark, each with a line's end before it; empty if there is no such line.
+    /// The line and the mark, each after a line end; empty if there is no such line.
     pub(crate) fn of(&mut self, location: &Location) -> String {
         let number = location.position.line;
         let Some(line) = location.file.line(number) else {
@@ -79,7 +79,7 @@ impl Excerpts {
             .collect()
     }
 
-    /// What is shown around a column of a line, and where in it the mark is.
+    /// The shown part of a line around a column, and the mark's place in it.
     fn shown(
         &mut self,
         file: &Arc<SourceFile>,
@@ -110,18 +110,17 @@ impl Excerpts {
     }
 }
 
-/// Where so many characters of a text end.
+/// The byte position after so many characters.
 fn end_of(text: &str, length: usize) -> usize {
     text.char_indices().nth(length).map_or(text.len(), |(end, _)| end)
 }
 
-/// Whether the character may stand in the middle of a name.
+/// Whether the character may be part of a name.
 fn is_of_word(character: char) -> bool {
     character.is_alphanumeric() || "_-.".contains(character)
 }
 
-/// The word that begins at a byte of the line, or the text in quotes, or the placeholder; else the one
-/// character there.
+/// The word, quoted text or placeholder that begins at a byte of the line; otherwise the one character there.
 fn marked(text: &str, start: usize) -> Range<usize> {
     let rest = &text[start..];
     let rest = &rest[..end_of(rest, LONGEST_MARK)];
@@ -139,7 +138,7 @@ fn marked(text: &str, start: usize) -> Range<usize> {
     start..start + length
 }
 
-/// A part of a line for a terminal, without what is masked.
+/// A part of a line for a terminal, with secrets masked.
 fn masked(text: &str, part: Range<usize>, masks: &[Range<usize>]) -> String {
     let mut shown = String::new();
     let mut at = part.start;
@@ -155,12 +154,12 @@ fn masked(text: &str, part: Range<usize>, masks: &[Range<usize>]) -> String {
     shown
 }
 
-/// What of a file's lines is not shown: values of variables, and all that looks like a secret.
+/// The parts of a file that are not shown: values of variables and everything that looks like a secret.
 struct Masks {
     file: Arc<SourceFile>,
-    /// The lines that hold variables or a secret, and where in them these begin.
+    /// The lines with variables or secrets, and where in the line they begin.
     hidden_lines: HashMap<usize, usize>,
-    /// The masks of the line that was asked for last.
+    /// The masks of the last line.
     last: (usize, Vec<Range<usize>>),
 }
 
@@ -177,7 +176,7 @@ impl Masks {
         Arc::ptr_eq(&self.file, file)
     }
 
-    /// The masked parts of a line, in their order.
+    /// The masked parts of a line, in order.
     fn of_line(&mut self, number: usize) -> &[Range<usize>] {
         if self.last.0 != number {
             let text = self.file.line(number).map_or("", |line| line.text());
@@ -187,8 +186,8 @@ impl Masks {
     }
 }
 
-/// The lines that hold variables or a secret: what follows the key on its line, and the lines below that are
-/// indented more, or are items of its list.
+/// The lines with variables or secrets: the rest of the key's line, and the lines below that are indented more or
+/// are items of its list.
 fn hidden_lines(file: &SourceFile) -> HashMap<usize, usize> {
     let mut found = HashMap::new();
     let mut key_indent = None;
@@ -256,13 +255,13 @@ fn names(text: &str) -> impl Iterator<Item = (&str, usize)> {
     })
 }
 
-/// Whether a word is or has in it a URL with credentials or a well-known service's token.
+/// Whether a word contains a URL with credentials or a well-known service's token.
 fn holds_secret(word: &str) -> bool {
     let mut parts = word.split(['[', ']', '{', '}', ',', '=']);
     looks_secret("", word) || parts.any(|part| looks_secret("", part))
 }
 
-/// What stands between blanks and quotes.
+/// The parts between blanks and quotes.
 fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
     text.split([' ', '\t', '"', '\'']).scan(0, |start, word| {
         let found = *start..*start + word.len();

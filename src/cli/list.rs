@@ -1,4 +1,4 @@
-//! Lists of many rows: on a terminal each row fits into a line.
+//! Tables with one line for each row; on a terminal the lines fit.
 
 use std::borrow::Cow;
 
@@ -8,15 +8,15 @@ use crate::cli::escape;
 use crate::cli::terminal::{Stream, style};
 use crate::cli::text_table::{Cell, ELLIPSIS, GAP, natural_width, padded, push_line, shortened};
 
-/// A column of a list, and what becomes of it if a line cannot hold the whole row.
+/// A column, and how it may shrink if a row does not fit into a line.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column {
     heading: &'static str,
-    /// It has so many columns at least; whole cells if nothing is given.
+    /// The least width; `usize::MAX` never cuts cells.
     least: usize,
-    /// What stays of a cell that is shortened.
+    /// Which part of a cut cell is shown.
     keeps: Keeps,
-    /// Which is left out first, second and so on; 0 is always there.
+    /// The order in which columns are left out; 0 is never left out.
     left_out: u8,
 }
 
@@ -41,7 +41,7 @@ impl Column {
         Self { least, ..self }
     }
 
-    /// Cells may be cut at their beginning, as paths.
+    /// Cells may be cut at their beginning, which suits paths.
     pub(crate) const fn shortened_at_start_to(self, least: usize) -> Self {
         let keeps = Keeps::End;
         Self { least, keeps, ..self }
@@ -66,8 +66,8 @@ impl Column {
     }
 }
 
-/// A list with a heading for standard output, a line for each row. On a terminal columns are left out and cells
-/// visibly shortened until a line fits; elsewhere lines are whole.
+/// The table with its heading, for standard output. On a terminal, columns are left out and cells are visibly cut until
+/// the lines fit; elsewhere lines are whole.
 pub(crate) fn list<C: Cell>(columns: &[Column], rows: &[Vec<C>]) -> String {
     list_of_width(columns, rows, Stream::Stdout.wraps_at().unwrap_or(usize::MAX))
 }
@@ -100,7 +100,7 @@ fn list_of_width<C: Cell>(columns: &[Column], rows: &[Vec<C>], width: usize) -> 
     text
 }
 
-/// The columns' widths, of those that are shown.
+/// The width of each column; `None` if it is left out.
 fn fitted(columns: &[Column], natural: &[usize], width: usize) -> Vec<Option<usize>> {
     let least = |place: usize| natural[place].min(columns[place].least);
     let mut shown: Vec<usize> = (0..columns.len()).collect();

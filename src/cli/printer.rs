@@ -1,5 +1,5 @@
-//! Everything that mlrun writes to the terminal. Log lines go to standard error, since standard output
-//! belongs to the entry point; a command without an entry point writes there what it was asked for.
+//! Everything that mlrun writes to the terminal. Log lines go to standard error, because standard output belongs to
+//! the entry point. Commands without an entry point print their results to standard output.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ use crate::entities::{RunId, RunStatus};
 use crate::events::{Build, BuildDisplay, Event, Progress, Transfer};
 use crate::runner::in_background;
 
-/// How the lines of a run begin that scripts look for. They are never wrapped.
+/// The start of the lines that scripts look for. They are never wrapped.
 const OF_RUN: &str = "===";
 
 /// How many characters of a run's id stand for it.
@@ -30,9 +30,9 @@ const SHORT_ID: usize = 8;
 pub(crate) enum Verbosity {
     /// Warnings and errors.
     Quiet,
-    /// The normal course of a run too.
+    /// Also the usual log lines.
     Normal,
-    /// What happens inside, too.
+    /// Also internal details.
     Verbose,
 }
 
@@ -58,7 +58,7 @@ impl Level {
     }
 }
 
-/// Writes lines in the asked form; draws transfer progress where a person looks on.
+/// Writes log lines in the chosen format, and draws transfer progress on a terminal.
 #[derive(Debug)]
 pub(crate) struct Printer {
     format: LogFormat,
@@ -106,7 +106,7 @@ impl Printer {
         self.line(Level::Error, None, line);
     }
 
-    /// A line of the normal course that ends with a run's status.
+    /// A log line that ends with a run's status.
     pub(crate) fn status(&self, line: &str, status: RunStatus) {
         let name = status.as_str();
         match self.format {
@@ -121,12 +121,12 @@ impl Printer {
         }
     }
 
-    /// A line for those who look for a mistake of the program.
+    /// A line for debugging.
     pub(crate) fn debug(&self, line: &str) {
         self.line(Level::Debug, None, line);
     }
 
-    /// Why something failed: its causes and its hint have lines of their own.
+    /// A failure, with its causes and hint on lines of their own.
     pub(crate) fn failure(&self, failure: &Failure) {
         match self.format {
             LogFormat::Text => self.write(&failure.headline(), &format!("{}\n", failure.shown())),
@@ -134,13 +134,13 @@ impl Printer {
         }
     }
 
-    /// Says why a command failed, and gives its exit code.
+    /// Prints why a command failed and returns its exit code.
     pub(crate) fn report(&self, failure: &Failure) -> ExitCode {
         self.failure(failure);
         ExitCode::from(failure.code())
     }
 
-    /// Writes help to standard output, or what is wrong with the command line.
+    /// Prints help to standard output, or a usage error to standard error.
     pub(crate) fn usage(&self, error: &clap::Error) -> ExitCode {
         let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         let (stream, text) = (
@@ -285,13 +285,12 @@ impl Progress for Printer {
     }
 }
 
-/// Writes what a command was asked for to standard output, with all that acts on a terminal written out. A
-/// closed pipe is no failure.
+/// Writes a command's result to standard output, with control characters escaped. A closed pipe is not a failure.
 pub(crate) fn write_stdout(text: &str) -> Result<(), Failure> {
     write_escaped_stdout(&escape::escaped(text))
 }
 
-/// As [`write_stdout`], for a text in which that is written out already.
+/// As [`write_stdout`], for a text that is escaped already.
 pub(crate) fn write_escaped_stdout(text: &str) -> Result<(), Failure> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -301,12 +300,12 @@ pub(crate) fn write_escaped_stdout(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// As [`write_stdout`], for a text that may fill a pipe whose reader waits: signals are heard meanwhile.
+/// As [`write_stdout`], for a text that may fill a pipe. Signals are handled while its reader is slow.
 pub(crate) async fn write_large_stdout(text: String) -> Result<(), Failure> {
     in_background(move || write_stdout(&text)).await?
 }
 
-/// A line for a person: in colour and wrapped on a terminal, byte for byte the same elsewhere.
+/// A line for a person: coloured and wrapped on a terminal, unchanged elsewhere.
 fn shown(level: Level, event: Option<&Event<'_>>, line: &str) -> String {
     let stream = Stream::Stderr;
     let text = escape::without_fakes(line);
@@ -336,7 +335,7 @@ fn shown(level: Level, event: Option<&Event<'_>>, line: &str) -> String {
     }
 }
 
-/// A line for a program. Fields are added from version to version; none changes its meaning.
+/// A line for a program. New versions may add fields, but do not change them.
 #[derive(Serialize)]
 struct JsonLine<'a> {
     time: f64,
@@ -348,7 +347,7 @@ struct JsonLine<'a> {
     failure: Option<JsonFailure>,
 }
 
-/// What is known of a failure beside its message.
+/// The fields of a failure beside its message.
 #[derive(Serialize)]
 struct JsonFailure {
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -1,4 +1,4 @@
-//! Errors for a person, and exit codes: made here and nowhere else.
+//! How errors read, and which exit codes they give.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,29 +17,28 @@ use crate::runner::RunError;
 /// The exit code of a usage error, as click and clap both have it.
 const USAGE: u8 = 2;
 
-/// The exit code for a run that is `KILLED`, of whoever follows it: 128 and the number of `SIGKILL`. No
-/// signal that ends the following itself makes it.
+/// The exit code of `wait` for a `KILLED` run: 128 + `SIGKILL`. A signal to `wait` itself never gives this code.
 const KILLED: u8 = 137;
 
-/// The exit code of a run that took longer than `--timeout`, as that of `timeout`.
+/// The exit code of a run that exceeded `--timeout`; the same as that of `timeout(1)`.
 const TIMED_OUT: u8 = 124;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// All that was asked for was done.
+    /// Everything was done.
     Succeeded,
-    /// The run took place and failed; this has been said already.
+    /// The run failed, which has been reported.
     RunFailed,
-    /// The run failed, and the entry point's own exit code counts.
+    /// The run failed with this exit code of the entry point.
     EntryPointFailed(u8),
-    /// The run took longer than it may.
+    /// The run exceeded its timeout.
     TimedOut,
-    /// The run was ended from outside; this has been said already.
+    /// The run was killed from outside, which has been reported.
     RunKilled,
-    /// What was looked at has errors; they were shown.
+    /// The checked files have errors, which have been reported.
     ErrorsFound,
-    /// The signal with this number ended the work.
+    /// Interrupted by the signal with this number.
     Interrupted(i32),
 }
 
@@ -63,18 +62,18 @@ impl From<Outcome> for ExitCode {
     }
 }
 
-/// Why a command could not be carried out, with the place and the way out where they are known.
+/// Why a command failed, with the place in a file and a hint if there are any.
 #[derive(Debug)]
 pub(crate) struct Failure {
     error: anyhow::Error,
     location: Option<Location>,
     hint: Option<String>,
-    /// The exit code: 2 for a usage error, 137 for a run that was ended by somebody else, or 1.
+    /// The exit code: 2 for a usage error, 137 for a run that was killed elsewhere, or 1.
     code: u8,
 }
 
 impl Failure {
-    /// A failure of what was asked for.
+    /// A failure of the command.
     pub(crate) fn new(error: impl Into<anyhow::Error>) -> Self {
         Self {
             error: error.into(),
@@ -92,12 +91,12 @@ impl Failure {
         Self::new(anyhow::Error::new(cause).context(message))
     }
 
-    /// A failure that only needs a message.
+    /// A failure without a cause.
     pub(crate) fn message(message: impl std::fmt::Display) -> Self {
         Self::new(anyhow::anyhow!("{message}"))
     }
 
-    /// A command line that cannot be carried out.
+    /// A usage error.
     pub(crate) fn usage(message: impl std::fmt::Display) -> Self {
         Self::message(message).into_usage()
     }
@@ -116,7 +115,7 @@ impl Failure {
         }
     }
 
-    /// The same failure as one of the command line.
+    /// The same failure as a usage error.
     pub(crate) fn into_usage(self) -> Self {
         Self { code: USAGE, ..self }
     }
@@ -142,7 +141,7 @@ impl Failure {
         self.error.downcast_ref::<Arc<RunError>>().map(AsRef::as_ref)
     }
 
-    /// What to do about a limit of this process that is behind the failure: that helps, whatever else does.
+    /// The hint about a process limit that caused the failure. It replaces any other hint.
     fn limit_hint(&self) -> Option<String> {
         self.error
             .chain()
@@ -150,13 +149,13 @@ impl Failure {
             .find_map(limit_hint)
     }
 
-    /// The error, the place, its causes and the way out, as it stands in files and messages.
+    /// The error, its place, causes and hint as plain text.
     pub(crate) fn text(&self) -> String {
         let plain = |label: &str, _, text: &str| format!("{label} {text}");
         self.laid_out(plain, "")
     }
 
-    /// As [`text`](Self::text), for standard error: with the place's line, in colour and wrapped on a terminal.
+    /// As [`text`](Self::text), for standard error: with the file's line, coloured and wrapped on a terminal.
     pub(crate) fn shown(&self) -> String {
         let excerpt = self
             .location
@@ -191,12 +190,12 @@ impl Failure {
         text
     }
 
-    /// What went wrong, without its causes.
+    /// The error without its causes.
     pub(crate) fn headline(&self) -> String {
         self.error.to_string()
     }
 
-    /// The causes that the message or another cause does not name already.
+    /// The causes, without those that the text before them contains.
     pub(crate) fn causes(&self) -> Vec<String> {
         let mut causes = Vec::new();
         let mut shown = self.headline();
@@ -221,7 +220,7 @@ impl Failure {
     }
 }
 
-/// Gives each module's error its way out.
+/// Converts errors that have a hint.
 macro_rules! failure_with_hint {
     ($($error:ty),+ $(,)?) => {$(
         impl From<$error> for Failure {
@@ -240,7 +239,7 @@ failure_with_hint!(
     crate::tracking::TrackingUriError,
 );
 
-/// As [`failure_with_hint`], for errors that may be about a place in a file and leave a run behind.
+/// As [`failure_with_hint`], for errors that also have a place in a file and the status of a run.
 macro_rules! failure_of_run {
     ($($error:ty),+ $(,)?) => {$(
         impl From<$error> for Failure {

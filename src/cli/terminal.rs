@@ -1,4 +1,4 @@
-//! What the terminal can show: colours and the width of a line. Decided here for everything that is written.
+//! Whether the terminal shows colours, and how wide it is. All output follows this one decision.
 
 use std::io::IsTerminal;
 use std::sync::{PoisonError, RwLock};
@@ -14,9 +14,9 @@ use crate::env_vars::{CLICOLOR, CLICOLOR_FORCE, COLUMNS, NO_COLOR, TERM, non_emp
 const DEFAULT_WIDTH: usize = 80;
 /// Lines longer than this are hard to read, however wide the terminal is.
 pub(super) const WIDEST: usize = 120;
-/// As [`WIDEST`], for help.
+/// The same for help.
 const WIDEST_HELP: usize = 100;
-/// A narrower terminal wraps lines by itself.
+/// Text for a narrower terminal is laid out for this width.
 const NARROWEST: usize = 20;
 
 /// `--color`.
@@ -28,10 +28,10 @@ pub(crate) enum ColorChoice {
     Never,
 }
 
-/// What `--color` says. It holds for the whole program: both streams, help, errors and excerpts.
+/// The value of `--color`, for the whole program.
 static CHOICE: RwLock<ColorChoice> = RwLock::new(ColorChoice::Auto);
 
-/// Decides about colours from now on.
+/// Sets the value of `--color`.
 pub(crate) fn choose(choice: ColorChoice) {
     *CHOICE.write().unwrap_or_else(PoisonError::into_inner) = choice;
 }
@@ -51,7 +51,7 @@ impl Stream {
         }
     }
 
-    /// How long lines should be at most.
+    /// The width of the terminal, within reason.
     pub(crate) fn width(self) -> usize {
         let size = match self {
             Self::Stdout => tcgetwinsize(std::io::stdout()),
@@ -65,7 +65,7 @@ impl Stream {
         }
     }
 
-    /// Where long lines are wrapped: nowhere off a terminal, since scripts read whole lines.
+    /// The width at which lines are wrapped. Off a terminal they are not, since scripts read whole lines.
     pub(crate) fn wraps_at(self) -> Option<usize> {
         self.is_terminal().then(|| self.width())
     }
@@ -75,7 +75,7 @@ impl Stream {
         shows_colors(choice, non_empty, || self.is_terminal())
     }
 
-    /// The text in this style, if colours are shown. Only its letters are painted, never blanks around them.
+    /// The text in this style, if colours are shown.
     pub(crate) fn paint(self, style: Style, text: &str) -> String {
         if text.is_empty() || !self.has_colors() {
             return text.to_owned();
@@ -84,7 +84,7 @@ impl Stream {
     }
 }
 
-/// The option decides; without it `NO_COLOR`, then `CLICOLOR_FORCE`, then `CLICOLOR`, then the terminal.
+/// In order of precedence: the option, `NO_COLOR`, `CLICOLOR_FORCE`, `CLICOLOR`, the terminal.
 fn shows_colors(
     choice: ColorChoice,
     variable: impl Fn(&str) -> Option<String>,
@@ -103,7 +103,7 @@ fn shows_colors(
     }
 }
 
-/// The colours, by what is written in them.
+/// The colours by their purpose.
 pub(crate) mod style {
     use super::{AnsiColor, RunStatus, Style};
 
@@ -116,7 +116,7 @@ pub(crate) mod style {
     pub(crate) const PLACE: Style = AnsiColor::BrightBlue.on_default().bold();
     /// A table's header, and the lines of a run between `===`.
     pub(crate) const HEADING: Style = Style::new().bold();
-    /// What is there for those who look for it.
+    /// Details that few readers need.
     pub(crate) const FAINT: Style = Style::new().dimmed();
 
     pub(crate) fn of_status(status: RunStatus) -> Style {
@@ -130,7 +130,7 @@ pub(crate) mod style {
     }
 }
 
-/// The program with its help and its usage errors in our colours, and as wide as the terminal.
+/// Gives help and usage errors their colours and width.
 pub(crate) fn dressed(program: clap::Command) -> clap::Command {
     const STYLES: Styles = Styles::plain()
         .header(style::HEADING)

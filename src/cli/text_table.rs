@@ -1,4 +1,4 @@
-//! Text in lines of a width and in columns, for a person.
+//! Wraps text and lays it out in columns.
 
 use std::borrow::Cow;
 
@@ -8,15 +8,15 @@ use console::measure_text_width;
 use crate::cli::escape;
 use crate::cli::terminal::{Stream, WIDEST, style};
 
-/// Stands for what is left out.
+/// Replaces what is cut.
 pub(super) const ELLIPSIS: &str = "…";
-/// What a text beside or below another one has at least.
+/// The least width of a wrapped text.
 const NARROWEST: usize = 20;
 /// The blanks between columns.
 pub(super) const GAP: usize = 2;
 
-/// Breaks a text at its blanks into lines of at most `width` columns. Longer words stay whole, so does a
-/// command between backquotes that a line can hold, and the text's own line ends stay.
+/// Wraps a text at blanks to lines of at most `width` columns. Longer words stay whole, and so does a command between
+/// backquotes if it fits into a line. The text's own line ends stay.
 pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     text.lines().flat_map(|line| wrapped_line(line, width)).collect()
 }
@@ -44,7 +44,7 @@ fn wrapped_line(line: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// What stands between blanks. A command between backquotes is one word if it fits: it is there to be copied.
+/// The parts between blanks. A command between backquotes is one part if it fits, so that it can be copied.
 fn words(line: &str, width: usize) -> Vec<&str> {
     let mut words = Vec::new();
     let mut start = 0;
@@ -69,8 +69,8 @@ fn words(line: &str, width: usize) -> Vec<&str> {
     words
 }
 
-/// A text after its label, such as `hint:`; as it is written to the stream, without a line's end at its end. On a
-/// terminal the label is painted, and long lines go on below the text's beginning.
+/// A text after its label, such as `hint:`. On a terminal the label is coloured, and the text is wrapped with a
+/// hanging indent as wide as the label.
 pub(crate) fn labelled(stream: Stream, label: &str, style: Style, text: &str) -> String {
     let indent = label.len() - label.trim_start().len();
     let painted = format!("{:indent$}{}", "", stream.paint(style, label.trim_start()));
@@ -80,7 +80,7 @@ pub(crate) fn labelled(stream: Stream, label: &str, style: Style, text: &str) ->
     )
 }
 
-/// A text in lines that fit, if they are for a terminal; `first` is as for [`hanging`].
+/// On a terminal, the text wrapped with this hanging indent.
 pub(crate) fn fitting(stream: Stream, first: usize, text: &str) -> String {
     match stream.wraps_at() {
         Some(width) => hanging(text, first, width),
@@ -88,8 +88,8 @@ pub(crate) fn fitting(stream: Stream, first: usize, text: &str) -> String {
     }
 }
 
-/// The text in lines that fit, the first of which begins so far to the right, and so does what it is continued by.
-/// A further line of the text itself is continued two columns right of its own beginning.
+/// Wraps a text whose first line starts in column `first` and continues there. Its other lines continue two columns
+/// to the right of their start.
 fn hanging(text: &str, first: usize, width: usize) -> String {
     let mut shown = String::new();
     for (number, line) in text.split('\n').enumerate() {
@@ -109,7 +109,7 @@ fn hanging(text: &str, first: usize, width: usize) -> String {
     shown
 }
 
-/// What stands in a column of a row: a text in its style.
+/// A cell of a table: a text and its style.
 pub(crate) trait Cell {
     fn text(&self) -> &str;
     fn style(&self) -> Style {
@@ -123,7 +123,7 @@ impl Cell for String {
     }
 }
 
-/// A text in colour.
+/// A coloured cell.
 #[derive(Debug, Clone)]
 pub(crate) struct Painted {
     text: String,
@@ -155,10 +155,9 @@ impl Cell for Painted {
     }
 }
 
-/// Lines with this indentation for standard output, each row's cells in columns. The last column is broken into
-/// lines that fit into `width`; if there is no place for it beside the others, below them. A row may have fewer
-/// cells than others. A cell that is longer than a line can be widens no column: thousands of rows beside a text
-/// of a megabyte would be gigabytes of spaces.
+/// A table with this indentation, for standard output. The last column is wrapped to `width`, beside the others or,
+/// if there is no room, below them. Rows may have fewer cells. A cell longer than [`WIDEST`] does not widen its column:
+/// padding thousands of rows to a text of a megabyte would take gigabytes.
 pub(crate) fn columns<C: Cell>(rows: &[Vec<C>], indent: usize, width: usize) -> String {
     let last = rows.iter().map(Vec::len).max().unwrap_or(1).max(1) - 1;
     let mut widths: Vec<usize> = (0..last).map(|column| natural_width(rows, column)).collect();
@@ -208,8 +207,7 @@ pub(super) fn push_line(text: &mut String, line: &str) {
     text.push('\n');
 }
 
-/// Takes from the widest columns until all of them fit with the blanks after them; from the first one, which says
-/// what the row is about, only if the others have next to nothing.
+/// Narrows the widest columns until all fit. The first one names the row, and is narrowed last.
 fn narrow(widths: &mut [usize], width: usize) {
     const LEAST: usize = 8;
     while widths.iter().map(|width| width + GAP).sum::<usize>() > width {
@@ -222,12 +220,12 @@ fn narrow(widths: &mut [usize], width: usize) {
     }
 }
 
-/// The beginning of a text that is too long.
+/// The text, cut visibly if it is too long.
 pub(super) fn shortened(text: &str, width: usize) -> Cow<'_, str> {
     console::truncate_str(text, width, ELLIPSIS)
 }
 
-/// The widest cell of a column, of those that a line can hold.
+/// The width of a column's widest cell, without those longer than [`WIDEST`].
 pub(super) fn natural_width<C: Cell>(rows: &[Vec<C>], column: usize) -> usize {
     let cells = rows.iter().filter_map(|row| row.get(column));
     let lengths = cells.map(|cell| measure_text_width(&escape::one_line(cell.text())));

@@ -1,4 +1,4 @@
-//! How far a transfer has come, as a bar on the terminal.
+//! A transfer's progress bar.
 
 use std::io;
 
@@ -18,11 +18,11 @@ const NARROWEST: u16 = 20;
 pub(super) struct TransferBar {
     what: String,
     bar: ProgressBar,
-    /// Whether it was known last how much there will be.
+    /// Whether the last update had a total.
     has_total: Option<bool>,
 }
 
-/// A bar is redrawn so often at most, in times per second.
+/// The most redraws per second.
 const REDRAWS: u8 = 10;
 
 /// Whether standard error is a terminal that can show a bar.
@@ -73,7 +73,7 @@ impl TransferBar {
     }
 }
 
-/// What stands in a transfer's line beside its text.
+/// The template of a transfer's line.
 fn style(unit: TransferUnit, has_total: bool) -> ProgressStyle {
     let template = match (has_total, unit) {
         (true, TransferUnit::Bytes) => "{msg} [{wide_bar}] {binary_bytes_per_sec}, {eta} left",
@@ -89,13 +89,21 @@ fn style(unit: TransferUnit, has_total: bool) -> ProgressStyle {
 fn transfer_text(transfer: Transfer<'_>) -> String {
     let amount = |value: u64| match transfer.unit {
         TransferUnit::Bytes => quantity::size(value),
-        TransferUnit::Objects => format!("{value} objects"),
-        TransferUnit::Files => format!("{value} files"),
+        TransferUnit::Objects => quantity::counted(value, "object"),
+        TransferUnit::Files => quantity::counted(value, "file"),
     };
-    let mut text = format!("{}: {}", escape::one_line(transfer.what), amount(transfer.done));
-    if let Some(total) = transfer.total.filter(|total| *total > 0) {
-        let percent = transfer.done.saturating_mul(100) / total;
-        text.push_str(&format!(" of {} ({percent}%)", amount(total)));
+    let mut text = format!("{}: ", escape::one_line(transfer.what));
+    match transfer.total.filter(|total| *total > 0) {
+        Some(total) => {
+            let done = match transfer.unit {
+                TransferUnit::Bytes => quantity::size(transfer.done),
+                // The total has the unit.
+                TransferUnit::Objects | TransferUnit::Files => transfer.done.to_string(),
+            };
+            let percent = transfer.done.saturating_mul(100) / total;
+            text.push_str(&format!("{done} of {} ({percent}%)", amount(total)));
+        }
+        None => text.push_str(&amount(transfer.done)),
     }
     if let Some(bytes) = transfer.bytes {
         text.push_str(&format!(", {}", quantity::size(bytes)));
@@ -103,8 +111,8 @@ fn transfer_text(transfer: Transfer<'_>) -> String {
     text
 }
 
-/// A terminal of which a bar uses no more columns than a line should have: it is drawn ten times a second,
-/// with spaces up to the right, and some terminals say that they have 65535 columns.
+/// Limits the width of a bar: it is drawn ten times a second, padded with spaces, and some terminals claim to have
+/// 65535 columns.
 #[derive(Debug)]
 struct Screen(Term);
 
@@ -186,5 +194,12 @@ mod tests {
             ..open_ended
         };
         assert_eq!(transfer_text(with_bytes), "Fetching: 512 objects, 1.5 KiB");
+        let files = Transfer {
+            done: 1,
+            total: Some(1),
+            unit: TransferUnit::Files,
+            ..transfer
+        };
+        assert_eq!(transfer_text(files), "Fetching: 1 of 1 file (100%)");
     }
 }

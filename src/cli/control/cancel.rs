@@ -131,7 +131,7 @@ async fn end_what_is_left(run: &FoundRun, process: &ProcessIdentity, printer: &P
     }
 }
 
-/// Removes the run's container, which runs on without the program that started it.
+/// Removes the run's container, which survives the program that started it.
 async fn remove_container(run: &FoundRun, printer: &Printer) {
     let name = format!("mlrun-{}", run.run_id());
     let removed = match Engine::find() {

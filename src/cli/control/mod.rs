@@ -15,7 +15,7 @@ use crate::env_vars;
 use crate::process::{ProcessIdentity, Whereabouts};
 use crate::tracking::{self, RunEnd, TrackingStore, TrackingUri};
 
-/// A run as its tracking store has it, and where it is.
+/// A run in its tracking store, and where it runs.
 pub(super) struct FoundRun {
     tracking_uri: TrackingUri,
     store: Box<dyn TrackingStore>,
@@ -23,18 +23,18 @@ pub(super) struct FoundRun {
     place: RunPlace,
 }
 
-/// Where a run's entry point is.
+/// Where a run's entry point runs.
 enum RunPlace {
-    /// Below a process of mlrun's on this machine, or on another one.
+    /// As a child of an mlrun process, on this machine or another.
     Process(ProcessIdentity),
-    /// With a backend that can be asked.
+    /// On a backend.
     Backend(Box<dyn SubmittedRun>),
-    /// Nothing says where.
+    /// Unknown.
     Unknown(BackendError),
 }
 
 impl FoundRun {
-    /// Looks the run up in the store that `MLFLOW_TRACKING_URI` names.
+    /// Looks up the run in the store of `MLFLOW_TRACKING_URI`.
     pub(super) async fn find(run_id: &str) -> Result<Self, Failure> {
         let current_directory = std::env::current_dir().map_err(|error| {
             Failure::new(anyhow::Error::new(error).context("cannot determine the current directory"))
@@ -75,8 +75,8 @@ impl FoundRun {
         Ok(())
     }
 
-    /// Records the end of a run that had none when it was found, as its backend tells it. If that is
-    /// `KILLED`, a failure that the entry point has recorded meanwhile was part of its death.
+    /// Records the end that the backend reports for a run that had none. If it was `KILLED`, a failure that the
+    /// entry point has recorded meanwhile is a consequence, and is overwritten.
     async fn record_end_elsewhere(&mut self, status: RunStatus) -> Result<RunStatus, Failure> {
         if status == RunStatus::Killed {
             self.refresh().await?;
@@ -87,8 +87,7 @@ impl FoundRun {
         self.record_end(status).await
     }
 
-    /// Records an end that nobody has recorded; the status that the store holds then. An end that is
-    /// there already stays.
+    /// Records an end, unless the run has one. Returns the status in the store.
     async fn record_end(&mut self, status: RunStatus) -> Result<RunStatus, Failure> {
         self.refresh().await?;
         if self.status().is_terminated() {
@@ -128,7 +127,7 @@ impl RunPlace {
 /// The hint if the store does not have the run.
 const WHICH_STORE: &str = "set MLFLOW_TRACKING_URI to the run's store; for a store in a project's directory, go to the directory where the run was started";
 
-/// A command that only looks must not make a store.
+/// A command that only reads must not create a store.
 fn check_that_it_exists(uri: &TrackingUri) -> Result<(), Failure> {
     let path = match uri {
         TrackingUri::Sqlite { path, .. } | TrackingUri::File { path, .. } => path,
@@ -140,8 +139,8 @@ fn check_that_it_exists(uri: &TrackingUri) -> Result<(), Failure> {
     Err(Failure::message(format!("there is no tracking store at {}", path.display())).with_hint(WHICH_STORE))
 }
 
-/// The processes with the run's id among their variables, but for this one. They may be of the run, or of a
-/// shell that the id was set in.
+/// The other processes whose `MLFLOW_RUN_ID` is the run's id. They may belong to the run, or to a shell with that
+/// variable.
 fn with_run_id(run_id: &RunId) -> Vec<i32> {
     let mut found = crate::process::processes_with_variable(env_vars::MLFLOW_RUN_ID, run_id.as_str());
     found.retain(|process| u32::try_from(*process) != Ok(std::process::id()));
@@ -154,12 +153,12 @@ fn ids(processes: &[i32]) -> String {
     words.join(" ")
 }
 
-/// The sentence about a process that is not there.
+/// Says that a process is gone.
 fn gone(process: &ProcessIdentity) -> String {
     format!("its process {} on host {} is gone", process.pid(), process.host())
 }
 
-/// The sentence about a process that cannot be reached from here, and what to do.
+/// Says that a process runs on another host, with a hint.
 fn elsewhere(process: &ProcessIdentity, command: &str, run: &FoundRun) -> (String, String) {
     let text = format!("it runs on host {} (process {})", process.host(), process.pid());
     let uri = run.tracking_uri.to_string();
@@ -172,7 +171,7 @@ fn elsewhere(process: &ProcessIdentity, command: &str, run: &FoundRun) -> (Strin
     (text, hint)
 }
 
-/// Whether the process that runs an entry point still does.
+/// Whether the run's process is alive on this machine.
 fn is_here(process: &ProcessIdentity) -> bool {
     process.whereabouts() == Whereabouts::Here
 }

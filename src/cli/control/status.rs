@@ -19,11 +19,11 @@ use crate::quantity;
 /// The width of the longest title that every run has.
 const TITLE_WIDTH: usize = "entry point".len();
 
-/// What is known of a run beside its store.
+/// What is known about a run beyond its store.
 struct Findings {
     /// Facts for a person: names and values.
     facts: Vec<(&'static str, String)>,
-    /// What a person should know, or do.
+    /// Problems, and what to do about them.
     notes: Vec<String>,
     process: Option<(ProcessIdentity, Whereabouts)>,
     backend: Option<RunState>,
@@ -106,7 +106,7 @@ fn describe_process(
     }
 }
 
-/// The sentence about processes that outlived the one which ran them.
+/// Says which processes outlived the run's own.
 pub(super) fn left_note(run: &FoundRun, process: &ProcessIdentity) -> Option<String> {
     let left = process.left_behind()?.processes();
     (!left.is_empty()).then(|| {

@@ -1,4 +1,4 @@
-//! `mlrun wait`: until a run has ended.
+//! `mlrun wait`: waits until a run has ended.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::cli::report::{Failure, Outcome};
 use crate::entities::RunStatus;
 use crate::process::{Interruptible, ProcessIdentity, ProgramExit, Signals, Whereabouts, until_signal};
 
-/// How often the store is asked at first, and how often after a while.
+/// The first and the longest pause between requests to the store.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How often a process of this machine is looked for.
+/// The pause between looks at a process of this machine.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Waits until the run has ended. A signal ends the waiting only.
+/// Waits until the run has ended. A signal stops only the waiting.
 pub(in crate::cli) async fn wait(run_id: &str, printer: &Printer) -> Result<Outcome, Failure> {
     let mut signals = Signals::install()?;
     let waited = match until_signal(&mut signals, FoundRun::find(run_id))
@@ -45,8 +45,8 @@ pub(in crate::cli) async fn wait(run_id: &str, printer: &Printer) -> Result<Outc
     })
 }
 
-/// Waits where the run is. A backend shows what the entry point writes; the end that it tells is recorded
-/// where nobody else has.
+/// Waits for the run. A backend relays the entry point's output; if nobody else has recorded the end that it reports,
+/// this does.
 async fn until_end(
     run: &mut FoundRun,
     signals: &mut Signals,
@@ -78,7 +78,7 @@ async fn until_end(
     }
 }
 
-/// How the backend sees the run, if it can be asked.
+/// The run's status on its backend, if it answers.
 async fn seen_by_backend(run: &mut FoundRun) -> Option<RunStatus> {
     let RunPlace::Backend(backend) = &mut run.place else {
         return None;
@@ -86,8 +86,8 @@ async fn seen_by_backend(run: &mut FoundRun) -> Option<RunStatus> {
     backend.status().await.ok().map(|state| state.status)
 }
 
-/// Records how the run ended, of which the backend knows more than the exit: it may have been told to end
-/// the run.
+/// Records how the run ended. The backend's status says more than the exit code: the run may have been cancelled
+/// there.
 async fn after_exit(run: &mut FoundRun, exit: ProgramExit) -> Result<(), Failure> {
     let status = match seen_by_backend(run).await {
         Some(status) if status.is_terminated() => status,
@@ -98,8 +98,8 @@ async fn after_exit(run: &mut FoundRun, exit: ProgramExit) -> Result<(), Failure
     Ok(())
 }
 
-/// How the run ended, where the backend gives a reason instead of an exit. Fails by that reason if it
-/// tells nothing about the run's end.
+/// Records how the run ended if the backend gives an error instead of an exit code. Fails with that error if it says
+/// nothing about the run's end.
 async fn after_error(run: &mut FoundRun, error: BackendError, printer: &Printer) -> Result<(), Failure> {
     let seen = match error.run_status() {
         RunStatus::Killed => Some(RunStatus::Killed),
@@ -120,7 +120,7 @@ async fn after_error(run: &mut FoundRun, error: BackendError, printer: &Printer)
     Ok(())
 }
 
-/// Waits for the end of the process, which records the run's end before its own.
+/// Waits for the process, which records the run's end before it exits.
 async fn with_process(run: &mut FoundRun, process: &ProcessIdentity) -> Result<(), Failure> {
     if process.whereabouts() == Whereabouts::Elsewhere {
         return with_store(run).await;
@@ -143,7 +143,7 @@ async fn with_process(run: &mut FoundRun, process: &ProcessIdentity) -> Result<(
     .with_hint(format!("`mlrun cancel {}` records it as KILLED", run.run_id())))
 }
 
-/// Asks the store again and again.
+/// Polls the store.
 async fn with_store(run: &mut FoundRun) -> Result<(), Failure> {
     let mut pause = FIRST_PAUSE;
     while !run.status().is_terminated() {

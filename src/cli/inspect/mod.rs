@@ -1,4 +1,4 @@
-//! `mlrun inspect`: what a project holds, and how it is run.
+//! `mlrun inspect`: what a project contains and how to run it.
 
 mod text;
 
@@ -56,7 +56,7 @@ pub(crate) async fn run(arguments: InspectArguments, printer: &Printer) -> Resul
     .await
 }
 
-/// What there is to say about the project; of its entry points only about the one that is shown.
+/// The findings about the project, without those about entry points that are not shown.
 fn findings(source: &ProjectSource, entry_point: Option<&str>) -> Result<Vec<Finding>, Failure> {
     let mut findings = lint::check(source.work_dir.path()).map_err(RunError::from)?;
     if let Some(name) = entry_point {
@@ -65,7 +65,7 @@ fn findings(source: &ProjectSource, entry_point: Option<&str>) -> Result<Vec<Fin
     Ok(findings)
 }
 
-/// The project for programs. Fields are added from version to version; none changes its meaning.
+/// The project for programs. New versions may add fields, but do not change them.
 fn object(inspected: &Inspected<'_>) -> Value {
     let Inspected { source, project, .. } = inspected;
     let origin = source.work_dir.source();

@@ -12,7 +12,7 @@ use crate::project::{EntryPoint, EnvironmentEntry, Parameter, Project, ProjectEn
 
 /// How many scripts are listed.
 const SCRIPTS_SHOWN: usize = 30;
-/// Stands for the default of a parameter that has none.
+/// Shown in place of a default.
 const REQUIRED: &str = "(required)";
 /// How far the parts of an entry point are indented.
 const INDENT: usize = 2;
@@ -21,12 +21,12 @@ const INDENT: usize = 2;
 pub(super) struct Inspected<'a> {
     pub(super) source: &'a ProjectSource,
     pub(super) project: &'a Project,
-    /// All declared ones, or the one that was asked for.
+    /// All declared ones, or the requested one.
     pub(super) entry_points: Vec<EntryPoint>,
-    /// Scripts that can be run, where nothing is declared and no entry point was asked for.
+    /// Scripts that can be run, if nothing is declared and no entry point was requested.
     pub(super) scripts: Vec<String>,
     pub(super) findings: Vec<Finding>,
-    /// What `mlrun run` needs to find the project again.
+    /// The arguments of `mlrun run` for this project.
     pub(super) run_arguments: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ impl Inspected<'_> {
     }
 }
 
-/// The whole text, its lines at most this long where words allow it.
+/// The whole text, with lines of at most this width unless a word is longer.
 pub(super) fn text(inspected: &Inspected<'_>, width: usize) -> String {
     let mut text = head(inspected, width);
     for entry_point in &inspected.entry_points {
@@ -50,7 +50,7 @@ pub(super) fn text(inspected: &Inspected<'_>, width: usize) -> String {
     text
 }
 
-/// Errors and warnings. Notes are only counted: most files that are fine have some.
+/// Errors and warnings. Notes are only counted, since most good files have some.
 fn findings(inspected: &Inspected<'_>, width: usize) -> String {
     let findings = &inspected.findings;
     if findings.is_empty() {
@@ -172,12 +172,12 @@ fn entry_point_text(inspected: &Inspected<'_>, entry_point: &EntryPoint, width: 
     text
 }
 
-/// What a part begins with.
+/// The title of a part.
 fn heading(title: &str) -> String {
     format!("{}\n", Stream::Stdout.paint(style::HEADING, title))
 }
 
-/// A command in lines that fit; what continues a line is indented more.
+/// A command, wrapped with a deeper indentation.
 fn indented(command: &str, width: usize) -> String {
     let mut text = String::new();
     for line in escaped(command).lines() {
@@ -221,7 +221,7 @@ fn parameters(parameters: &[Parameter], width: usize) -> String {
     columns(&rows, INDENT, width)
 }
 
-/// The default, in quotes where it could not be seen otherwise.
+/// The default, in quotes if it would be invisible without them.
 fn shown_default(default: &str) -> String {
     let is_visible = !default.is_empty()
         && default.trim() == default
@@ -235,7 +235,7 @@ fn shown_default(default: &str) -> String {
     }
 }
 
-/// What to type to run the entry point, with all that must be given.
+/// The command that runs the entry point, with the required parameters.
 fn run_line(inspected: &Inspected<'_>, entry_point: &EntryPoint) -> String {
     let mut line = format!("mlrun run {}", inspected.run_words());
     if entry_point.name != "main" {

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mlrun::EnvManager;
 use mlrun::internals::entities::{RunId, RunStatus};
 use mlrun::internals::events::Silent;
 use mlrun::internals::process::ProgramExit;
-use mlrun::{Launched, RunError, RunRequest, Signals};
+use mlrun::{Event, Launched, Progress, RunError, RunRequest, Signals, Transfer};
 
 use crate::harness::{Sandbox, StoreContents, block_on};
 
@@ -61,6 +61,39 @@ async fn file(path: &Path) -> String {
 fn is_alive(process: &str) -> bool {
     std::fs::read_to_string(format!("/proc/{process}/stat"))
         .is_ok_and(|stat| !stat.rsplit_once(')').unwrap().1.starts_with(" Z"))
+}
+
+/// Keeps what programs wait for.
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Progress for Heard {
+    fn info(&self, _line: &str) {}
+    fn warning(&self, _line: &str) {}
+    fn output(&self, _bytes: &[u8]) {}
+    fn transfer(&self, _transfer: Transfer<'_>) {}
+
+    fn event(&self, event: &Event<'_>, line: &str) {
+        if let Event::RunStarted { run_id, command, .. } = event {
+            assert!(line.contains(run_id) && line.contains(command), "{line}");
+            self.0.lock().unwrap().push((*run_id).to_owned());
+        }
+    }
+}
+
+#[test]
+fn a_program_hears_of_a_run_s_start() {
+    let (_sandbox, work) = project();
+    let heard = Arc::new(Heard::default());
+    block_on(async {
+        let request = request(&work).entry_point("exit").parameter("code", "0");
+        let progress = Arc::<Heard>::clone(&heard);
+        let run = mlrun::run_with(request, Signals::on_request().unwrap(), progress)
+            .await
+            .unwrap();
+        assert!(run.wait().await.is_success());
+        assert_eq!(*heard.0.lock().unwrap(), [run.run_id().to_string()]);
+    });
 }
 
 #[test]
