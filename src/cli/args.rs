@@ -77,7 +77,7 @@ pub(crate) enum Command {
     /// Show a project's environment, entry points and parameters, and what is odd about its file
     Inspect(InspectArguments),
 
-    /// Check a project's MLproject file; the exit code is 1 where a run would be refused
+    /// Check a project's files; the exit code is 1 if a run would refuse them
     Lint(LintArguments),
 
     /// Show and remove the environments that were built for projects
@@ -167,9 +167,27 @@ pub(crate) struct LintArguments {
     #[arg(short = 'v', long, value_name = "VERSION", allow_hyphen_values = true)]
     pub(crate) version: Option<String>,
 
-    /// Write one JSON object with all findings
-    #[arg(long)]
+    /// Print the findings in this format
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub(crate) format: LintFormat,
+
+    /// Print one JSON object; short for --format json
+    #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
+}
+
+/// The format of `mlrun lint`'s findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum LintFormat {
+    /// One line for each finding, with the line of the file
+    #[default]
+    Text,
+    /// One JSON object
+    Json,
+    /// Annotations of GitHub Actions
+    Github,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
 }
 
 /// Reads a length of time such as `30d`.

@@ -1,6 +1,7 @@
 //! Environments: what has to be there before an entry point's command can run.
 
 mod cache;
+mod check;
 mod conda;
 mod docker;
 mod environment_file;
@@ -19,6 +20,8 @@ use self::docker::DockerPlan;
 use self::environment_file::OtherFile;
 use self::python::{PythonEnv, PythonPlan};
 pub(crate) use cache::{CachedEnvironment, Usage};
+pub(crate) use check::{DockerPart, docker_problem, problems};
+pub(crate) use environment_file::{FileProblem, FileProblemKind};
 
 pub(crate) use docker::{CODE_DIRECTORY, Container, ContainerRequest, Engine, is_repository, must_be_hidden};
 pub(crate) use docker::{image_name, mount_arguments};

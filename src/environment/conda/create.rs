@@ -15,6 +15,7 @@ use super::directories::CondaEnvironment;
 use crate::env_vars::{MAMBA_ALWAYS_YES, MLFLOW_CONDA_CREATE_ENV_CMD};
 use crate::environment::EnvironmentError;
 use crate::environment::cache::{self, BuildCalls, Builder, Condition, Entry};
+use crate::environment::environment_file::FileProblems;
 use crate::process::{ProcessError, ProgramCall};
 
 /// What `conda env list --json` writes.
@@ -55,6 +56,11 @@ impl Builder for CondaPlan {
     }
 
     async fn build(&self, calls: &BuildCalls<'_>) -> Result<(), EnvironmentError> {
+        if let Some(file) = &self.file {
+            let mut problems = FileProblems::default();
+            super::add_problems(file, &mut problems);
+            problems.check_all()?;
+        }
         // Both write it beside the file, and a killed one leaves it there.
         let _lists = self.file.as_deref().and_then(ListsForPip::watch);
         let name = &self.entry.name;

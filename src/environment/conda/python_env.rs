@@ -36,11 +36,14 @@ impl DerivedPythonEnv {
         Self::derive(&CondaFile::read(file)?)
     }
 
-    fn derive(file: &CondaFile) -> Result<Self, EnvironmentError> {
+    pub(super) fn derive(file: &CondaFile) -> Result<Self, EnvironmentError> {
         let mut environment = Self::default();
         for dependency in file.dependencies()? {
             match dependency {
-                Dependency::Pip(requirements) => environment.python_env.dependencies = requirements,
+                Dependency::Pip(requirements) => {
+                    (environment.python_env.dependencies, environment.python_env.places) =
+                        requirements.into_iter().unzip();
+                }
                 Dependency::Package(text, position) => environment.take(&text).map_err(|problem| {
                     let problem = format!("the dependency '{}' {problem}", text.trim());
                     file.wrong_python(position, &problem)

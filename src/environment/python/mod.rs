@@ -7,6 +7,7 @@ mod build;
 mod interpreter;
 mod probe;
 mod python_env;
+mod requirement_line;
 mod requirements;
 mod version;
 
@@ -14,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 pub(super) use interpreter::uv_is_installed;
 pub(super) use python_env::PythonEnv;
-pub(super) use requirements::is_locked;
+pub(super) use requirement_line::check as check_requirement;
+pub(super) use requirements::{add_problems, is_locked};
 pub(super) use version::PythonRequest;
 
 use super::cache::{self, Entry};
@@ -60,7 +62,7 @@ impl PythonPlan {
             (None, None) => interpreter::default_version().await?,
         };
         let mut text = python_env.python_str(&version);
-        text.push_str(&requirements::text_for_name(&python_env.dependencies, project)?);
+        text.push_str(&requirements::text_for_name(&python_env, project)?);
         text.push_str(lock.as_deref().unwrap_or_default());
         let name = cache::name_of_text(&text);
         let entry = Entry::new(manager, &name, cache::root()?.join(&name))?;

@@ -7,10 +7,13 @@
 use std::io;
 use std::path::Path;
 
-use super::python_env::python_repr;
+use super::python_env::{PythonEnv, python_repr};
+use super::requirement_line::{self, is_python_space, without_comment};
 use crate::environment::EnvironmentError;
 use crate::environment::cache::sha1;
-use crate::environment::environment_file::{read_text, unreadable_hint};
+use crate::environment::environment_file::{FileProblemKind, FileProblems, read_text, unreadable};
+use crate::project::{Location, SourceFile};
+use crate::yaml::Position;
 
 /// How deep files may name each other, so that two that do it in a circle are an error.
 const MAX_DEPTH: usize = 100;
@@ -25,10 +28,17 @@ const VERSION_FILE: &str = ".python-version";
 /// One requirement, and whether it comes from a constraints file. Ordered as Python orders the pair.
 type Requirement = (String, bool);
 
+/// A line and its position, if that is known.
+type PlacedLine<'a> = (&'a str, Option<Location>);
+
 /// The text of all requirements for the environment's name.
-pub(super) fn text_for_name(lines: &[String], directory: &Path) -> Result<String, EnvironmentError> {
-    let mut found = Vec::new();
-    collect(lines.iter().map(String::as_str), directory, false, 0, &mut found)?;
+///
+/// # Errors
+/// A file or line that pip could not use.
+pub(super) fn text_for_name(python_env: &PythonEnv, directory: &Path) -> Result<String, EnvironmentError> {
+    let mut problems = FileProblems::default();
+    let mut found = follow(python_env, directory, &mut problems);
+    problems.check()?;
     found.sort();
     let texts = found.iter().map(|(line, is_constraint)| {
         format!(
@@ -40,45 +50,120 @@ pub(super) fn text_for_name(lines: &[String], directory: &Path) -> Result<String
     Ok(texts.collect())
 }
 
-fn collect<'a>(
-    lines: impl Iterator<Item = &'a str>,
+/// Adds the problems of the requirements files that an environment names.
+pub(in crate::environment) fn add_problems(
+    python_env: &PythonEnv,
     directory: &Path,
-    is_constraint: bool,
-    depth: usize,
-    found: &mut Vec<Requirement>,
-) -> Result<(), EnvironmentError> {
-    for line in joined(lines.map(|line| without_comment(line.trim_matches(is_python_space)))) {
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        match named_file(&line) {
-            Some((file, is_constraint)) => {
-                let path = directory.join(file);
-                let text = read(&path, depth)?;
-                let directory = path.parent().unwrap_or(directory);
-                collect(python_lines(&text), directory, is_constraint, depth + 1, found)?;
-            }
-            None => found.push((line, is_constraint)),
-        }
-    }
-    Ok(())
+    problems: &mut FileProblems,
+) {
+    follow(python_env, directory, problems);
 }
 
-fn read(path: &Path, depth: usize) -> Result<String, EnvironmentError> {
-    let text = match depth {
-        MAX_DEPTH => Err(io::Error::other("requirements files name each other in a circle")),
-        _ => read_text(path),
+fn follow(python_env: &PythonEnv, directory: &Path, problems: &mut FileProblems) -> Vec<Requirement> {
+    let mut places = python_env.places.iter().cloned();
+    let lines = python_env.dependencies.iter().map(String::as_str);
+    let lines: Vec<PlacedLine> = lines.map(|line| (line, places.next())).collect();
+    let mut collector = Collector {
+        found: Vec::new(),
+        problems,
+        is_over: false,
     };
-    text.map_err(|error| {
-        let hint = match error.kind() {
-            io::ErrorKind::NotFound => {
-                "name it relative to the project's directory, or to that of the file that names it".to_owned()
+    collector.lines(lines, directory, false, 0);
+    collector.found
+}
+
+/// Collects the lines of requirements files.
+struct Collector<'p> {
+    found: Vec<Requirement>,
+    problems: &'p mut FileProblems,
+    /// Whether files name each other in a circle.
+    is_over: bool,
+}
+
+impl Collector<'_> {
+    fn lines<'a>(
+        &mut self,
+        lines: impl IntoIterator<Item = PlacedLine<'a>>,
+        directory: &Path,
+        is_constraint: bool,
+        depth: usize,
+    ) {
+        let trimmed = lines
+            .into_iter()
+            .map(|(line, place)| (without_comment(line.trim_matches(is_python_space)), place));
+        for (line, place) in joined(trimmed) {
+            if self.is_over || line.is_empty() || line.starts_with('#') {
+                continue;
             }
-            _ => unreadable_hint(path, &error),
+            if let Some((file, is_constraint)) = named_file(&line) {
+                self.file(file, place, directory, is_constraint, depth);
+                continue;
+            }
+            // The lines of the environment's own file were checked when it was read.
+            if depth > 0
+                && let (Err(bad), Some(place)) = (requirement_line::check(&line), place)
+            {
+                let error = EnvironmentError::at(place, &bad.problem, bad.hint);
+                self.problems.add(FileProblemKind::Requirement, error);
+            }
+            self.found.push((line, is_constraint));
+        }
+    }
+
+    fn file(
+        &mut self,
+        file: &str,
+        place: Option<Location>,
+        directory: &Path,
+        is_constraint: bool,
+        depth: usize,
+    ) {
+        let path = directory.join(file);
+        let text = match depth {
+            MAX_DEPTH => {
+                self.is_over = true;
+                Err(io::Error::other("requirements files name each other in a circle"))
+            }
+            _ => read_text(&path),
         };
-        let message = format!("cannot read the requirements file '{}'", path.display());
-        EnvironmentError::new(message, hint).caused_by(error)
-    })
+        match text {
+            Ok(text) => {
+                let source = SourceFile::new(&path, text.as_str());
+                let lines = python_lines(&text).enumerate().map(|(index, line)| {
+                    let blanks = line.chars().take_while(|character| is_python_space(*character));
+                    let place = source.at(Position {
+                        line: index + 1,
+                        column: blanks.count() + 1,
+                    });
+                    (line, Some(place))
+                });
+                let directory = path.parent().unwrap_or(directory);
+                self.lines(lines, directory, is_constraint, depth + 1);
+            }
+            Err(error) => {
+                let error = cannot_read(file, &path, place, error);
+                self.problems.add(FileProblemKind::RequirementsFile, error);
+            }
+        }
+    }
+}
+
+fn cannot_read(file: &str, path: &Path, place: Option<Location>, error: io::Error) -> EnvironmentError {
+    let (problem, hint) = match error.kind() {
+        io::ErrorKind::NotFound => (
+            format!("the requirements file '{file}' does not exist"),
+            "the path is relative to the project's directory, or to the requirements file that names it",
+        ),
+        io::ErrorKind::InvalidData => return unreadable(path, "the requirements file", error),
+        _ => (
+            format!("cannot read the requirements file '{}': {error}", path.display()),
+            "",
+        ),
+    };
+    match place {
+        Some(place) => EnvironmentError::at(place, &problem, hint),
+        None => EnvironmentError::new(problem, hint),
+    }
 }
 
 /// The file that a line names, and whether it is one of constraints.
@@ -96,34 +181,22 @@ fn named_file(line: &str) -> Option<(&str, bool)> {
     })
 }
 
-/// Joins lines that end with a backslash to those after them.
-fn joined<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
+/// Joins lines that end with a backslash to those after them; the position is the first line's.
+fn joined<'a>(lines: impl Iterator<Item = PlacedLine<'a>>) -> Vec<(String, Option<Location>)> {
     let mut whole = Vec::new();
-    let mut unfinished: Option<String> = None;
-    for line in lines {
-        let mut start = unfinished.take().unwrap_or_default();
+    let mut unfinished: Option<(String, Option<Location>)> = None;
+    for (line, place) in lines {
+        let (mut start, place) = unfinished.take().unwrap_or((String::new(), place));
         if line.ends_with('\\') {
             start.push_str(line.trim_end_matches('\\'));
-            unfinished = Some(start);
+            unfinished = Some((start, place));
         } else {
             start.push_str(line);
-            whole.push(start);
+            whole.push((start, place));
         }
     }
     whole.extend(unfinished);
     whole
-}
-
-fn without_comment(line: &str) -> &str {
-    match line.find(" #") {
-        Some(start) => line[..start].trim_end_matches(is_python_space),
-        None => line,
-    }
-}
-
-/// What Python's `str.strip` takes for white space: Unicode's, and four control characters.
-fn is_python_space(character: char) -> bool {
-    character.is_whitespace() || ('\x1c'..='\x1f').contains(&character)
 }
 
 /// The lines as Python's `str.splitlines` finds them in text that has only `\n` for line ends.
@@ -158,6 +231,13 @@ pub(super) fn lock_identity(project: &Path) -> Result<String, EnvironmentError> 
 mod tests {
     use super::*;
 
+    fn environment(lines: &[&str]) -> PythonEnv {
+        PythonEnv {
+            dependencies: lines.iter().map(|line| (*line).to_owned()).collect(),
+            ..PythonEnv::default()
+        }
+    }
+
     #[test]
     fn files_are_followed_from_where_they_are() {
         let directory = tempfile::tempdir().unwrap();
@@ -176,8 +256,8 @@ mod tests {
             ("two >=1", false),
             ("three#x", true),
         ];
-        let mut found = Vec::new();
-        collect(["zero", "-r a.txt"].into_iter(), root, false, 0, &mut found).unwrap();
+        let mut problems = FileProblems::default();
+        let found = follow(&environment(&["zero", "-r a.txt"]), root, &mut problems);
         assert_eq!(
             found,
             expected.map(|(line, is_constraint)| (line.to_owned(), is_constraint))
@@ -190,7 +270,7 @@ mod tests {
         std::fs::write(directory.path().join("circle.txt"), "-r circle.txt").unwrap();
         for file in ["missing.txt", "circle.txt"] {
             let line = format!("-r {file}");
-            let error = text_for_name(&[line], directory.path()).unwrap_err();
+            let error = text_for_name(&environment(&[&line]), directory.path()).unwrap_err();
             assert!(error.to_string().contains(file), "{error}");
         }
     }

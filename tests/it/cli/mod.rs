@@ -8,5 +8,6 @@ mod dry_run;
 mod excerpts;
 mod foreign_text;
 mod inspect;
+mod lint;
 mod messages;
 mod run_info;
