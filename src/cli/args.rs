@@ -167,11 +167,11 @@ pub(crate) struct LintArguments {
     #[arg(short = 'v', long, value_name = "VERSION", allow_hyphen_values = true)]
     pub(crate) version: Option<String>,
 
-    /// Print the findings in this format
+    /// Print the findings for people, programs, GitHub Actions or code scanning
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub(crate) format: LintFormat,
 
-    /// Print one JSON object; short for --format json
+    /// Print one JSON object (as --format json)
     #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
 }
@@ -179,14 +179,10 @@ pub(crate) struct LintArguments {
 /// The format of `mlrun lint`'s findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum LintFormat {
-    /// One line for each finding, with the line of the file
     #[default]
     Text,
-    /// One JSON object
     Json,
-    /// Annotations of GitHub Actions
     Github,
-    /// SARIF 2.1.0, for code scanning
     Sarif,
 }
 

@@ -72,7 +72,7 @@ pub fn check(directory: &Path) -> Result<Vec<Finding>, ProjectError> {
     for error in loaded.as_ref().err().into_iter().chain(&refused) {
         let finding = Finding::of_error(error);
         let says_it = |other: &Finding| {
-            let is_same = other.code == finding.code && other.location == finding.location;
+            let is_same = other.code == finding.code && other.message == finding.message;
             is_same || finding.code == Code::MissingMlproject && other.code == Code::MisnamedFile
         };
         if !findings.iter().any(says_it) {

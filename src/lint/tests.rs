@@ -412,7 +412,7 @@ fn directories() {
         (
             &[][..],
             Some("missing-mlproject"),
-            "name the directory that has it",
+            "name the directory of the project",
         ),
         (&["train.py"], None, ""),
         (

@@ -4,6 +4,8 @@ use super::error::{MistypedKey, NAMES_SHOWN, Part, ProjectError, ProjectProblem,
 use super::template::TemplateError;
 use crate::nearest::nearest;
 
+const NO_MLPROJECT: &str = "name the directory of the project, or write an MLproject file with entry points";
+
 impl ProjectError {
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
@@ -32,9 +34,7 @@ impl ProjectError {
             ProjectProblem::SparkJob { rule, .. } => spark_job(rule),
             ProjectProblem::NoMlproject { misplaced, .. } => Some(match misplaced {
                 Some(misplaced) => misplaced.hint(),
-                None => {
-                    "name the directory that has it, or write an MLproject file with entry points".to_owned()
-                }
+                None => NO_MLPROJECT.to_owned(),
             }),
             ProjectProblem::NothingToRun { mistyped } => Some(mistyped_or(
                 mistyped.as_ref(),
@@ -151,7 +151,7 @@ fn near_entry_point(name: &str, declared: &[String], scripts: &[String]) -> Opti
     match (nearest(name, known), declared, scripts) {
         (Some(near), _, _) => Some(format!("did you mean '{near}'?")),
         (None, [], [script, ..]) => Some(format!("run one of the scripts, for example -e {script}")),
-        (None, [], []) => Some("check the directory: it has no MLproject file with entry points".to_owned()),
+        (None, [], []) => Some(NO_MLPROJECT.to_owned()),
         _ => None,
     }
 }

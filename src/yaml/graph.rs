@@ -82,7 +82,7 @@ pub(super) enum Tag {
     Merge,
     /// `=` as a key.
     DefaultValue,
-    /// A tag that stands for nothing here.
+    /// An unknown tag.
     Unknown(String),
 }
 

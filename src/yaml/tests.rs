@@ -160,24 +160,24 @@ fn errors_say_what_and_where() {
         ),
         (
             "name: x\ncommand: @x",
-            "unexpected character '@'",
+            "the character '@' cannot begin a value",
             2,
             10,
             Some("put text that begins with this character in quotes"),
         ),
         (
             "command: echo a: b",
-            "unexpected ':'",
+            "a ':' is not allowed here",
             1,
             16,
-            Some("check the indentation, and put text that holds ': ' in quotes"),
+            Some("check the indentation, and put text that contains ': ' in quotes"),
         ),
         (
             "a: 1\nb\nc: 2",
             "no ':' follows the key at line 2, column 1",
             3,
             1,
-            Some("check the indentation, and put text that is no 'key: value' in quotes"),
+            Some("check the indentation, and put text that is not 'key: value' in quotes"),
         ),
         (
             "a: \"b\nc: d",
@@ -188,17 +188,17 @@ fn errors_say_what_and_where() {
         ),
         (
             "a: [b, c",
-            "expected ',' or ']' in what begins at line 1, column 4, found the end of the text",
+            "expected ',' or ']' to close the bracket at line 1, column 4, found the end of the text",
             1,
             9,
-            Some("put text that holds ',', '?' or brackets in quotes, and close every bracket"),
+            Some("put text that contains ',', '?' or brackets in quotes, and close every bracket"),
         ),
         (
             "a: b\n- c",
             "expected the next key or the mapping's end, found '-'",
             2,
             1,
-            Some("check the indentation, and put text that is no 'key: value' in quotes"),
+            Some("check the indentation, and put text that is not 'key: value' in quotes"),
         ),
         (
             "command: *.py",
@@ -209,7 +209,7 @@ fn errors_say_what_and_where() {
         ),
         (
             "command: *x",
-            "'*x' stands for nothing: no '&x' comes before it",
+            "unknown alias '*x': there is no '&x' before it",
             1,
             10,
             Some("put text that begins with '*' or '&' in quotes"),

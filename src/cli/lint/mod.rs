@@ -105,7 +105,7 @@ fn last_line(source: &ProjectSource, findings: &[Finding]) -> String {
     let files: Vec<String> = checked.iter().map(|file| shown_file(source, file)).collect();
     let line = match (findings, files.as_slice()) {
         ([], []) => format!(
-            "no problems found: {} has no MLproject file; run a script of it with -e",
+            "no problems found in {} (no MLproject file; name a script with -e to run it)",
             shown_file(source, directory)
         ),
         ([], files) => format!("no problems found in {}", files.join(" and ")),

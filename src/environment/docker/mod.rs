@@ -74,7 +74,7 @@ pub(super) fn check_image(image: &str) -> Result<(), DockerError> {
         return Ok(());
     }
     Err(DockerError::new(
-        format!("'{image}' is not a valid name of an image"),
+        format!("'{image}' cannot be the name of an image"),
         "write [host/]name[:tag], such as python:3.12-slim",
     ))
 }
@@ -82,7 +82,7 @@ pub(super) fn check_image(image: &str) -> Result<(), DockerError> {
 /// The error for a project whose image has no name to be built under.
 pub(super) fn no_name() -> DockerError {
     DockerError::new(
-        "the project has no name, which its image is named after",
+        "the project has no name, which the image that is built for it is called by",
         "write `name: …` into the MLproject file, or pass --no-build-image to run the named image as it is",
     )
 }

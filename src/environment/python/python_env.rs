@@ -48,7 +48,7 @@ impl PythonEnv {
         let text = match std::fs::read(file).and_then(|text| check_mark(&text).map(|()| text)) {
             Ok(text) => text,
             Err(error) => {
-                problems.invalid(unreadable(file, KIND, error));
+                problems.invalid(unreadable(file, "the Python environment file", error));
                 return Self::default();
             }
         };
@@ -191,7 +191,7 @@ impl Reader {
             other => {
                 let problem = format!("'{key}' must be a list of texts, not {}", other.kind());
                 let hint = match other {
-                    Value::Str(line) => format!("write {key}: [{line}]"),
+                    Value::Str(line) => format!("write `{key}: [{line}]`"),
                     _ => String::new(),
                 };
                 self.invalid(node, &problem, hint);

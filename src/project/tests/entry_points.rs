@@ -61,7 +61,7 @@ fn what_is_no_entry_point_gets_a_message() {
             &[],
             "main",
             "there is no entry point 'main': the project declares none\n\
-             hint: check the directory: it has no MLproject file with entry points",
+             hint: name the directory of the project, or write an MLproject file with entry points",
         ),
         (
             None,

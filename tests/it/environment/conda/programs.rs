@@ -245,11 +245,11 @@ fn files_that_cannot_be_used() {
         .file("conda.yaml", "dependencies: [unclosed\n");
     assert_eq!(
         refusal(&broken, &[]),
-        r"error: <sandbox>/work/project/conda.yaml:2:1: expected ',' or ']' in what begins at line 1, column 15, found the end of the text
+        r"error: <sandbox>/work/project/conda.yaml:2:1: expected ',' or ']' to close the bracket at line 1, column 15, found the end of the text
    |
  1 | dependencies: [unclosed
    |                        ^
-hint: put text that holds ',', '?' or brackets in quotes, and close every bracket
+hint: put text that contains ',', '?' or brackets in quotes, and close every bracket
 "
     );
 }
