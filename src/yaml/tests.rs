@@ -223,7 +223,7 @@ fn errors_say_what_and_where() {
         ),
         (
             "a: 2020-02-30",
-            "'2020-02-30' is no date or time",
+            "'2020-02-30' is not a valid date or time",
             1,
             4,
             Some("put the text in quotes if it is meant as text"),

@@ -1,7 +1,9 @@
 //! What lint finds in projects, whatever is in their files, and what a run refuses of the same projects.
 
 use mlrun::internals::lint::{self, Code, Severity};
-use mlrun::internals::project::{ParameterContext, Project as LoadedProject, ProjectProblem, TemplateError};
+use mlrun::internals::project::{
+    ParameterContext, Project as LoadedProject, ProjectEnvironment, ProjectProblem, TemplateError,
+};
 
 use crate::harness::Project;
 
@@ -219,7 +221,9 @@ fn refusals(directory: &std::path::Path) -> Vec<mlrun::internals::project::Proje
         is_elsewhere: false,
     };
     let mut errors = Vec::new();
-    if project.entry_points.is_empty() && project.databricks_spark_job.is_none() {
+    // A container may have scripts of its own.
+    let is_docker = matches!(project.environment, ProjectEnvironment::Docker(_));
+    if project.entry_points.is_empty() && project.databricks_spark_job.is_none() && !is_docker {
         errors.extend(project.entry_point("main", None).err());
     }
     for entry_point in &project.entry_points {
