@@ -1,4 +1,4 @@
-//! The MLproject file as a file: its name, others beside it, an empty one.
+//! The MLproject file itself: its name, other files that could be meant, an empty file.
 
 use std::path::Path;
 

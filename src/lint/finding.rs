@@ -139,7 +139,7 @@ codes! {
     ValueChanges = Warning, "value-changes", "YAML reads another value than what is written.";
     PathDefault = Warning, "path-default", "The default of a path parameter is found only from some directories.";
     FoldedBackslash = Warning, "folded-backslash", "YAML joins lines of a command, so a backslash escapes a blank.";
-    SplitCommand = Warning, "split-command", "A line that begins with an option is a command of its own.";
+    SplitCommand = Warning, "split-command", "A line that begins with an option is run as a separate command.";
     CutCommand = Warning, "cut-command", "YAML cuts a command at a blank and a '#'.";
     ImageName = Warning, "image-name", "An image cannot have the project's name.";
     Secret = Warning, "secret", "The file seems to contain a secret.";

@@ -1,4 +1,4 @@
-//! Finds mistakes in a project's files: what a run refuses, and what is hardly meant as it is written.
+//! Finds mistakes in a project's files: what a run refuses, and what does not do what it seems to.
 //!
 //! The rules look at the YAML itself, so that one mistake does not hide the others. What a run refuses is reported in
 //! the run's own words, by the readers that the run uses.

@@ -434,17 +434,17 @@ fn directories() {
         (
             &["MLproject/MLproject"],
             Some("missing-mlproject"),
-            "the directory 'MLproject' has an MLproject file",
+            "did you mean the directory 'MLproject'?",
         ),
         (
             &["sub/MLproject"],
             Some("missing-mlproject"),
-            "the directory 'sub' has an MLproject file",
+            "did you mean the directory 'sub'?",
         ),
         (
             &["../MLproject"],
             Some("missing-mlproject"),
-            "the directory '..' has an MLproject file",
+            "did you mean the directory '..'?",
         ),
     ] {
         let directory = tempfile::tempdir().unwrap();

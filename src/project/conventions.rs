@@ -28,7 +28,7 @@ pub(crate) struct FoundFile {
     pub(crate) misnamed: Option<String>,
 }
 
-/// Where an MLproject file is, if not where it is read.
+/// An MLproject file that a run does not find.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Misplaced {
     /// A file of another name.
@@ -51,7 +51,7 @@ impl Misplaced {
                 format!("rename {name} to {FILE_NAME}: files of other names are not read")
             }
             Self::Directory(directory) => {
-                format!("the directory '{directory}' has an {FILE_NAME} file: run that one")
+                format!("did you mean the directory '{directory}'? It has an {FILE_NAME} file")
             }
         }
     }
@@ -118,7 +118,7 @@ pub(crate) fn find_file(directory: &Path) -> io::Result<FoundFile> {
             continue;
         };
         match name.to_ascii_lowercase().as_str() {
-            // A link that leads nowhere is taken too, so that it is an error and not overlooked.
+            // A dangling link must be an error, not be overlooked.
             "mlproject" if !directory.join(&name).is_dir() => candidates.push(name),
             lower if lower != "mlproject" && is_misnamed(&name) && directory.join(&name).is_file() => {
                 found.misnamed = found.misnamed.max(Some(name));
@@ -146,7 +146,7 @@ pub(super) fn is_script(name: &str) -> bool {
 }
 
 /// The command that runs a script; `None` for any other name. `shell` runs `.sh` files, `bash`
-/// where it is unknown or empty.
+/// if it is unknown or empty.
 pub(super) fn script_command(name: &str, shell: Option<&str>) -> Option<String> {
     let quoted = quote(name);
     match extension(name)? {

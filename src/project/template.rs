@@ -122,7 +122,7 @@ fn expand(text: &[char], value_of: &mut ValueOf<'_>, levels: usize) -> Result<St
     Ok(output)
 }
 
-/// What stands between two braces, in its parts.
+/// The text between two braces, in its parts.
 struct Field<'t> {
     text: &'t [char],
     name: &'t [char],
@@ -282,7 +282,7 @@ fn end_of_spec(text: &[char]) -> Option<usize> {
     })
 }
 
-/// The beginning of a text without an end of its own, as much of it as shows where that is.
+/// The beginning of an unclosed text, enough to find it.
 fn clip(text: &[char]) -> String {
     let line = text.split(|&character| character == '\n').next().unwrap_or(text);
     match line.len() {

@@ -304,7 +304,7 @@ fn what_a_reader_of_files_asks() {
 }
 
 #[test]
-fn repeated_keys_are_told() {
+fn repeated_keys_are_reported() {
     for (text, expected) in [
         (
             "a: 1\nb: 2\na: 3\na: 4\n",
@@ -339,7 +339,7 @@ fn repeated_keys_are_told() {
     }
 }
 
-/// How values are written is kept, since remarks are about that.
+/// Findings need to know how values are written.
 #[test]
 fn the_writing_is_kept() {
     for (text, style, last_line, written) in [

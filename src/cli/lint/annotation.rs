@@ -1,4 +1,4 @@
-//! A finding as other programs show it beside the file's lines.
+//! Findings for programs that show them next to a file's lines.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,8 @@ use crate::lint::Finding;
 use crate::project::FILE_NAME;
 use crate::python_paths::abspath;
 
-/// The finding's file relative to the repository, or to the current directory outside of one. The MLproject file
-/// stands for the directory.
+/// The finding's file relative to the repository, or to the current directory outside of one. For a finding about
+/// the directory, its MLproject file.
 pub(super) fn path_in_repository(source: &ProjectSource, finding: &Finding) -> String {
     let directory = source.work_dir.path();
     let mlproject = directory.join(FILE_NAME);

@@ -1,4 +1,4 @@
-//! Findings as workflow commands of GitHub Actions, which shows them beside the lines of a pull request.
+//! Findings as workflow commands of GitHub Actions, which shows them at the lines of a pull request.
 //!
 //! Source: "Workflow commands for GitHub Actions", and `command.ts` of its toolkit for the escapes.
 

@@ -1,4 +1,4 @@
-//! What an MLproject file and the files beside it declare.
+//! The declarations of MLproject files, and the conventions without one.
 
 use super::Fixture;
 use crate::project::{DockerEnvironment, EnvironmentEntry, ParameterType, Project, ProjectEnvironment};
