@@ -242,13 +242,14 @@ fn refusals(directory: &std::path::Path) -> Vec<mlrun::internals::project::Proje
             })
             .collect();
         errors.extend(entry_point.resolve(&given, context).err().filter(|error| {
-            let depends_on_value = matches!(
-                error.problem(),
-                ProjectProblem::Template {
-                    error: TemplateError::IndexOutOfRange { .. } | TemplateError::FormatSpec { .. },
-                    ..
-                }
-            );
+            let depends_on_value = match error.problem() {
+                ProjectProblem::Template { error, .. } => match error {
+                    TemplateError::IndexOutOfRange { .. } => true,
+                    TemplateError::FormatSpec { field, .. } => field.contains('{'),
+                    _ => false,
+                },
+                _ => false,
+            };
             !depends_on_value || given.is_empty()
         }));
     }
