@@ -231,7 +231,7 @@ fn refusals(directory: &std::path::Path) -> Vec<mlrun::internals::project::Proje
             .parameters
             .iter()
             .filter(|parameter| parameter.default.is_none());
-        let given: Vec<(String, String)> = required
+        let mut given: Vec<(String, String)> = required
             .map(|parameter| {
                 let value = if parameter.parameter_type.as_str() == "float" {
                     "0"
@@ -241,18 +241,35 @@ fn refusals(directory: &std::path::Path) -> Vec<mlrun::internals::project::Proje
                 (parameter.name.clone(), value.to_owned())
             })
             .collect();
-        errors.extend(entry_point.resolve(&given, context).err().filter(|error| {
-            let depends_on_value = matches!(
-                error.problem(),
-                ProjectProblem::Template {
-                    error: TemplateError::IndexOutOfRange { .. } | TemplateError::FormatSpec { .. },
-                    ..
-                }
-            );
-            !depends_on_value || given.is_empty()
-        }));
+        let mut refused = entry_point.resolve(&given, context).err();
+        // A path that does not exist hides what follows.
+        if matches!(&refused, Some(error) if matches!(error.problem(), ProjectProblem::PathMissing { .. })) {
+            errors.extend(refused);
+            let paths = entry_point.parameters.iter().filter(|parameter| {
+                parameter.parameter_type.as_str() == "path"
+                    && parameter
+                        .default
+                        .as_deref()
+                        .is_some_and(|default| !default.is_empty())
+            });
+            given.extend(paths.map(|parameter| (parameter.name.clone(), "/".to_owned())));
+            refused = entry_point.resolve(&given, context).err();
+        }
+        errors.extend(refused.filter(|error| !depends_on_value(error.problem()) || given.is_empty()));
     }
     errors
+}
+
+/// Whether another value could fit the command.
+fn depends_on_value(problem: &ProjectProblem) -> bool {
+    let ProjectProblem::Template { error, .. } = problem else {
+        return false;
+    };
+    match error {
+        TemplateError::IndexOutOfRange { .. } => true,
+        TemplateError::FormatSpec { field, .. } => field.contains('{'),
+        _ => false,
+    }
 }
 
 /// The same for the files of environments, for `docker_env` and for names, with the program itself.
