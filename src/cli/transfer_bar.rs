@@ -22,6 +22,10 @@ pub(super) struct TransferBar {
     has_total: Option<bool>,
 }
 
+/// The columns that are left free at the right: in them the terminal shows the `^C` of a person, which would
+/// else begin a new line and leave the bar on the one above.
+const ROOM: u16 = 3;
+
 /// A bar is redrawn so often at most, in times per second.
 const REDRAWS: u8 = 10;
 
@@ -40,7 +44,7 @@ pub(super) fn bar() -> ProgressBar {
 
 /// The columns that a bar may use.
 pub(super) fn width() -> usize {
-    usize::from(shown_width(Term::stderr().size().1))
+    usize::from(Screen(Term::stderr()).width())
 }
 
 impl TransferBar {
@@ -110,7 +114,7 @@ struct Screen(Term);
 
 impl TermLike for Screen {
     fn width(&self) -> u16 {
-        shown_width(self.0.size().1)
+        shown_width(self.0.size().1) - ROOM
     }
 
     fn height(&self) -> u16 {
