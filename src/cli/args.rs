@@ -381,7 +381,7 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) no_conda: bool,
 
-    /// Install the packages of a requirements.txt or pyproject.toml (if the project has no environment file)
+    /// Install a requirements.txt or pyproject.toml (if there is no environment file)
     #[arg(long, value_name = "FILE", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
     pub(crate) requirements: Option<std::path::PathBuf>,
 

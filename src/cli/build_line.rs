@@ -27,8 +27,7 @@ impl BuildLine {
     }
 
     pub(super) fn update(&mut self, build: Build<'_>) {
-        // A cursor in the last column makes some terminals wrap.
-        self.0.set_message(text(build, transfer_bar::width() - 1));
+        self.0.set_message(text(build, transfer_bar::width()));
         self.0.tick();
     }
 }

@@ -22,6 +22,10 @@ pub(super) struct TransferBar {
     has_total: Option<bool>,
 }
 
+/// Columns kept free at the right. The terminal echoes a `^C` there instead of starting a new line and leaving the
+/// bar above it.
+const ROOM: u16 = 3;
+
 /// The most redraws per second.
 const REDRAWS: u8 = 10;
 
@@ -40,7 +44,7 @@ pub(super) fn bar() -> ProgressBar {
 
 /// The columns that a bar may use.
 pub(super) fn width() -> usize {
-    usize::from(shown_width(Term::stderr().size().1))
+    usize::from(Screen(Term::stderr()).width())
 }
 
 impl TransferBar {
@@ -118,7 +122,7 @@ struct Screen(Term);
 
 impl TermLike for Screen {
     fn width(&self) -> u16 {
-        shown_width(self.0.size().1)
+        shown_width(self.0.size().1) - ROOM
     }
 
     fn height(&self) -> u16 {

@@ -187,11 +187,6 @@ fn name_in(line: &str, requirement: &str) -> Option<usize> {
             .unwrap_or_default();
         return (file.len() > 1).then(|| line.find(file)).flatten();
     }
-    if let Some((_, url)) = requirement.split_once(" @ ")
-        && let Some(found) = line.find(url.split(' ').next().unwrap_or_default())
-    {
-        return Some(found);
-    }
     let name = normalized(name_of(requirement));
     if name.is_empty() || COMMON_WORDS.contains(&name.as_str()) {
         return None;
@@ -263,6 +258,10 @@ mod tests {
             (
                 &["ERROR: Invalid requirement: 'foo bar baz' (from line 5 of LIST)"],
                 Some("p/python_env.yaml:8:3"),
+            ),
+            (
+                &["error: Distribution not found at: file:///no/such/tiny.whl"],
+                Some("p/python_env.yaml:11:3"),
             ),
             (
                 &["WARNING: Requirement './wheels/missing-1.0-py3-none-any.whl' looks like a filename"],

@@ -219,9 +219,10 @@ impl DockerPlan {
         pulled.map_err(|error| {
             DockerError::of_pull(self.engine.program(), &self.base, error, &output.story())
         })?;
-        output.finish();
         let id = find_image(&self.engine, &self.base).await?;
-        id.ok_or_else(|| DockerError::no_image_id(self.engine.program(), &self.base))
+        let id = id.ok_or_else(|| DockerError::no_image_id(self.engine.program(), &self.base))?;
+        output.finish();
+        Ok(id)
     }
 }
 

@@ -172,7 +172,7 @@ fn names_a_path(line: &str) -> bool {
             .is_some_and(|word| word.contains('/') && !word.contains("://") && !word.starts_with('/'))
 }
 
-/// The texts in quotes of a TOML file: the requirements are among them.
+/// The texts in quotes of a TOML file that are no values of their own: the requirements are among them.
 fn quoted_texts(path: &Path, text: &str) -> Vec<RequirementLine> {
     let file = SourceFile::new(path, text);
     let mut found = Vec::new();
@@ -182,17 +182,18 @@ fn quoted_texts(path: &Path, text: &str) -> Vec<RequirementLine> {
             let (quote, inside) = rest[start..].split_at(1);
             let Some(end) = inside.find(quote) else { break };
             let before = line.len() - inside.len() - 1;
-            found.push(RequirementLine {
+            let is_in_list = !line[..before].trim_end().ends_with('=');
+            found.extend(is_in_list.then(|| RequirementLine {
                 text: inside[..end].to_owned(),
                 place: file.at(Position {
                     line: index + 1,
                     column: line[..before].chars().count() + 1,
                 }),
-            });
+            }));
             rest = &inside[end + 1..];
         }
     }
-    found.retain(|line| !line.text.trim().is_empty());
+    found.retain(|line| line.text.contains(char::is_alphabetic));
     found
 }
 
@@ -225,13 +226,6 @@ mod tests {
             .iter()
             .map(|line| format!("{} {}", line.place, line.text))
             .collect();
-        assert_eq!(
-            found,
-            [
-                "pyproject.toml:2:8 x",
-                "pyproject.toml:3:17 a>=1",
-                "pyproject.toml:4:3 b[\"c\"]"
-            ]
-        );
+        assert_eq!(found, ["pyproject.toml:3:17 a>=1", "pyproject.toml:4:3 b[\"c\"]"]);
     }
 }

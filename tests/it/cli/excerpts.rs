@@ -49,7 +49,7 @@ entry_points:
     );
     assert_excerpt(
         &project.mlrun(&["run", "project", "-P", "rate=1", "--env-manager", "virtualenv"]),
-        "/env.yaml:4:3: each of the 'dependencies' must be text",
+        "/env.yaml:4:3: each item of 'dependencies' must be text",
         &[" 4 | - 5", "   |   ^"],
     );
     assert_excerpt(

@@ -62,7 +62,7 @@ fn environments_are_listed() {
     assert_eq!(listed["state"], "ready");
     let log = fs::read_to_string(listed["log"].as_str().unwrap()).unwrap();
     assert_starts_with(&log, "$ uv venv ");
-    assert_contains(&log, "\nActivate with: ");
+    assert_contains(&log, "\nCreating virtual environment at: ");
     assert!(listed["bytes"].as_u64().unwrap() > 10_000, "{listed}");
     assert!(
         listed["created"].as_i64() <= listed["last_used"].as_i64(),

@@ -53,7 +53,7 @@ fn run(project: &Project, columns: u16, see: &str, arguments: &[&str]) -> Output
     command.args([
         "sh",
         "-c",
-        &format!("{} cols {columns} && exec \"$0\" \"$@\"", stty.display()),
+        &format!("{} rows 40 cols {columns} && exec \"$0\" \"$@\"", stty.display()),
     ]);
     command
         .arg(mlrun.get_program())

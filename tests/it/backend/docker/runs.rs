@@ -330,7 +330,7 @@ fn volumes_of_a_directory_with_a_colon_in_its_path_are_mounted() {
     assert_eq!(finished.stdout(), "data\ndata\ndata\nread-only\ndata\n");
     // What docker would refuse is refused before there is a run.
     for (volume, expected) in [
-        ("/a:b:/c:ro", "it has 4 parts with colons between them"),
+        ("/a:b:/c:ro", "it has 4 parts separated by colons"),
         ("/a:b", "the path in the container, 'b', must begin with a slash"),
     ] {
         let finished = project

@@ -237,7 +237,7 @@ fn other_files_that_conda_reads() {
         .sandbox()
         .write("project/requirements.txt", "hellolab\n-r other.txt\n");
     let finished = project.mlrun(&["run", "project"]).with_code(1);
-    let expected = r"/project/requirements.txt:2:1: '-r other.txt' is an option of pip, which conda does not know
+    let expected = r"/project/requirements.txt:2:1: '-r other.txt' is a pip option, which conda does not understand
    |
  2 | -r other.txt
    | ^^
