@@ -73,16 +73,7 @@ fn no_thread(error: io::Error) -> Failure {
 fn carry_out(words: Vec<OsString>) -> ExitCode {
     let mut program = args::command();
     program.build();
-    let is_version = version::is_asked_for(&words);
-    let checked = mlflow::hand_over(&words, |name| program.find_subcommand(name).is_some()).and_then(|()| {
-        if is_version {
-            Ok(())
-        } else {
-            words::check(&program, &words)
-        }
-    });
-    let done = checked.and_then(|()| is_version.then(|| block_on(version::run(false))).transpose());
-    match done {
+    match before_parsing(&program, &words) {
         Ok(None) => {}
         Ok(Some(outcome)) => return outcome.into(),
         Err(failure) => return Printer::new(LogFormat::Text, Verbosity::Normal).report(&failure),
@@ -134,6 +125,15 @@ fn carry_out(words: Vec<OsString>) -> ExitCode {
         Ok(outcome) => outcome.into(),
         Err(failure) => printer.report(&failure),
     }
+}
+
+/// Hands the command line over to MLflow, does what needs no parser, or checks the words for one.
+fn before_parsing(program: &clap::Command, words: &[OsString]) -> Result<Option<Outcome>, Failure> {
+    mlflow::hand_over(words, |name| program.find_subcommand(name).is_some())?;
+    if version::is_asked_for(words) {
+        return block_on(version::run(false)).map(Some);
+    }
+    words::check(program, words).map(|()| None)
 }
 
 fn parsed(
