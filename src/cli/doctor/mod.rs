@@ -112,17 +112,18 @@ fn lines_of(check: &Check, name_width: usize, width: usize) -> String {
     let hint = hint.map(|hint| format!("hint: {}", escape::escaped(hint)));
     let mut lines: Vec<String> = wrapped(&detail, room);
     lines.extend(hint.into_iter().flat_map(|hint| wrapped(&hint, room)));
-    let mut text = String::new();
-    for (number, line) in lines.iter().enumerate() {
-        let before = if number == 0 {
-            start.clone()
-        } else {
-            " ".repeat(indent)
-        };
-        text.push_str(format!("{before}{line}").trim_end());
-        text.push('\n');
+    // Below a long name there is more room than beside it.
+    let mut text = start;
+    let mut is_beside = check.name.chars().count() <= name_width;
+    for line in lines {
+        if !std::mem::take(&mut is_beside) {
+            text.truncate(text.trim_end().len());
+            text.push_str(&format!("\n{:indent$}", ""));
+        }
+        text.push_str(&line);
     }
-    text
+    text.truncate(text.trim_end().len());
+    text + "\n"
 }
 
 /// The checks for programs. Fields are added from version to version; none changes its meaning.
