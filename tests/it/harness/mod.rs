@@ -12,11 +12,11 @@ pub(crate) mod relay;
 mod requirement;
 pub(crate) mod running;
 mod sandbox;
+pub(crate) mod screen;
 pub(crate) mod scripted;
 mod server;
 mod ssh_server;
 mod store;
-pub(crate) mod terminal;
 
 pub(crate) use client::{Client, expected_of_client, python};
 pub(crate) use golden::{assert_golden, is_generated_name, without_temporary_names};

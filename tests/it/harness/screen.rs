@@ -85,7 +85,7 @@ impl Style {
 
 /// Types a call of `mlrun` in a terminal with so many columns, and looks when it has ended. Nothing, if there is
 /// no tmux to be the terminal.
-pub(crate) fn on_terminal(project: &Project, columns: usize, call: &str) -> Option<Screen> {
+pub(crate) fn on_screen(project: &Project, columns: usize, call: &str) -> Option<Screen> {
     let tmux = require_program("tmux")?;
     let sandbox = project.sandbox();
     let (socket, code) = (sandbox.root().join("tmux"), sandbox.root().join("code"));
