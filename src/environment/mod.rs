@@ -23,7 +23,7 @@ use self::conda::{CondaPlan, DerivedPythonEnv};
 use self::docker::DockerPlan;
 use self::environment_file::OtherFile;
 use self::python::{PythonEnv, PythonPlan, RequirementsFile};
-pub(crate) use cache::{CachedEnvironment, CachedState, Usage};
+pub(crate) use cache::{CachedEnvironment, Usage};
 pub(crate) use choice::{EnvironmentRequest, check_requirements};
 
 pub(crate) use docker::{CODE_DIRECTORY, Container, ContainerRequest, Engine, is_repository, must_be_hidden};
