@@ -178,14 +178,17 @@ fn is_of_name(character: char) -> bool {
 /// Where a line names the package of a requirement, or the file.
 fn name_in(line: &str, requirement: &str) -> Option<usize> {
     let requirement = requirement.trim().trim_start_matches("-e ").trim_start();
-    let first_word = requirement.split(' ').next().unwrap_or_default();
-    if first_word.contains('/') {
-        let file = first_word
-            .trim_end_matches('/')
-            .rsplit('/')
-            .next()
-            .unwrap_or_default();
-        return (file.len() > 1).then(|| line.find(file)).flatten();
+    // Of `name @ URL` the file of the URL too.
+    let (target, has_name) = match requirement.split_once(" @ ") {
+        Some((_, url)) => (url, true),
+        None => (requirement, false),
+    };
+    let first_word = target.split(' ').next().unwrap_or_default();
+    if let Some((_, file)) = first_word.trim_end_matches('/').rsplit_once('/') {
+        let found = (file.len() > 1).then(|| line.find(file)).flatten();
+        if found.is_some() || !has_name {
+            return found;
+        }
     }
     let name = normalized(name_of(requirement));
     if name.is_empty() || COMMON_WORDS.contains(&name.as_str()) {

@@ -350,8 +350,8 @@ mod tests {
             (
                 "/a:b:/c:ro",
                 Err(
-                    "cannot use the volume '/a:b:/c:ro': it has 4 parts with colons between them, and at most 3 are \
-                     possible: the path here, the one in the container, and options",
+                    "cannot use the volume '/a:b:/c:ro': it has 4 parts separated by colons, but at most 3 are \
+                     allowed: the path here, the path in the container, and options",
                 ),
             ),
             (

@@ -235,7 +235,7 @@ mod tests {
     fn a_mapping_is_no_line() {
         assert_eq!(
             read("dependencies:\n- numpy: [numpy]").unwrap_err(),
-            "python_env.yaml:2:3: each of the 'dependencies' must be text as in a requirements file, not a mapping"
+            "python_env.yaml:2:3: each item of 'dependencies' must be text as in a requirements file, not a mapping"
         );
     }
 }
