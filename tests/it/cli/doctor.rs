@@ -67,7 +67,7 @@ fn a_project_that_lacks_its_environment_manager_cannot_run() {
     assert_eq!(check(&found, "environment")["state"], "problem");
     assert_contains(
         check(&found, "environment")["detail"].as_str().unwrap(),
-        "there is no conda",
+        "conda not found",
     );
     assert_eq!(check(&found, "project")["state"], "ok");
     assert_eq!(check(&found, "-e main")["detail"], "needs -P data=…");
@@ -148,7 +148,7 @@ fn nothing_is_waited_for_long() {
     );
     assert_contains(
         check(&found, "kubernetes")["detail"].as_str().unwrap(),
-        "the context 'x' (http://127.0.0.1:1",
+        "context 'x' (http://127.0.0.1:1",
     );
     assert_contains(
         check(&found, "tracking store")["detail"].as_str().unwrap(),
