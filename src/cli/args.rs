@@ -236,9 +236,23 @@ pub(crate) struct LintArguments {
     #[arg(short = 'v', long, value_name = "VERSION", allow_hyphen_values = true)]
     pub(crate) version: Option<String>,
 
-    /// Print one JSON object with all findings
-    #[arg(long)]
+    /// Choose the format of the findings (github: annotations, sarif: code scanning)
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub(crate) format: LintFormat,
+
+    /// Print one JSON object with all findings (same as --format json)
+    #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
+}
+
+/// The format of `mlrun lint`'s findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum LintFormat {
+    #[default]
+    Text,
+    Json,
+    Github,
+    Sarif,
 }
 
 #[derive(Debug, Args)]

@@ -13,7 +13,7 @@ use super::EnvironmentError;
 use crate::process::ProcessError;
 use crate::project::{Location, SourceFile};
 use crate::redact::without_credentials;
-use crate::yaml::{self, Node, Position};
+use crate::yaml::{self, Mapping, Node, Position};
 
 const BEGINNING: Position = Position { line: 1, column: 1 };
 
@@ -80,6 +80,19 @@ impl EnvironmentFile {
         EnvironmentError::at(self.source.at(position), problem, hint)
     }
 
+    /// Adds the repeated keys of a mapping.
+    pub(super) fn note_repeated(&self, mapping: &Mapping, problems: &mut FileProblems) {
+        for (first, again) in mapping.repeated_keys() {
+            let problem = format!(
+                "'{}' is repeated; the value on line {} is lost",
+                again.value.to_python_str(),
+                first.start.line
+            );
+            let error = self.problem(again.start, &problem, "remove one of them");
+            problems.add(FileProblemKind::RepeatedKey, error);
+        }
+    }
+
     /// The error for a file that is something else by its name.
     pub(super) fn mistaken(&self) -> Option<EnvironmentError> {
         let other = OtherFile::of(self.path())?;
@@ -144,6 +157,84 @@ impl fmt::Display for OtherFile {
     }
 }
 
+/// A problem with a file that describes an environment.
+#[derive(Debug)]
+pub(crate) struct FileProblem {
+    pub(crate) kind: FileProblemKind,
+    pub(crate) error: EnvironmentError,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileProblemKind {
+    /// The file cannot be used; a run stops.
+    Invalid,
+    /// A `-r` or `-c` file that cannot be read; a run stops.
+    RequirementsFile,
+    /// A line that pip and uv refuse; a run stops.
+    Requirement,
+    /// A key that conda ignores.
+    UnknownKey,
+    /// A repeated key, whose first value is lost.
+    RepeatedKey,
+    /// The environment of the file has a name, but cannot be built: a run stops there.
+    NotAMapping,
+    /// Something that only conda understands: other env managers refuse it.
+    CondaOnly,
+}
+
+impl FileProblemKind {
+    fn stops_a_run(self) -> bool {
+        matches!(self, Self::Invalid | Self::RequirementsFile | Self::Requirement)
+    }
+}
+
+/// The problems that a reader finds. A run stops at the first that it cannot do with, lint shows all.
+#[derive(Debug, Default)]
+pub(super) struct FileProblems(Vec<FileProblem>);
+
+impl FileProblems {
+    pub(super) fn add(&mut self, kind: FileProblemKind, error: EnvironmentError) {
+        self.0.push(FileProblem { kind, error });
+    }
+
+    pub(super) fn invalid(&mut self, error: EnvironmentError) {
+        self.add(FileProblemKind::Invalid, error);
+    }
+
+    pub(super) fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Whether an environment can be made in spite of all of them.
+    pub(super) fn stop_no_run(&self) -> bool {
+        let stops = |kind: FileProblemKind| kind.stops_a_run() || kind == FileProblemKind::NotAMapping;
+        !self.0.iter().any(|problem| stops(problem.kind))
+    }
+
+    pub(super) fn into_vec(self) -> Vec<FileProblem> {
+        self.0
+    }
+
+    /// As [`FileProblems::check`], for what needs more than the environment's name.
+    pub(super) fn check_all(mut self) -> Result<(), EnvironmentError> {
+        for problem in &mut self.0 {
+            if problem.kind == FileProblemKind::NotAMapping {
+                problem.kind = FileProblemKind::Invalid;
+            }
+        }
+        self.check()
+    }
+
+    /// The first problem that stops a run.
+    ///
+    /// # Errors
+    /// There is one.
+    pub(super) fn check(self) -> Result<(), EnvironmentError> {
+        let first = self.0.into_iter().find(|problem| problem.kind.stops_a_run());
+        first.map_or(Ok(()), |problem| Err(problem.error))
+    }
+}
+
 /// Reads a file that is UTF-8, or UTF-16 that begins with a byte order mark. pip, uv and conda read both.
 /// Every line ends with `\n` alone then, as Python has it.
 ///
@@ -154,19 +245,45 @@ pub(super) fn read_text(path: &Path) -> io::Result<String> {
     Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
 }
 
+/// Why bytes are not text, and on which line.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+struct NotText {
+    reason: String,
+    line: usize,
+}
+
+fn not_text(line: usize, reason: String) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, NotText { reason, line })
+}
+
+/// The error for a file that [`read_text`] or [`check_mark`] refuses, at the line that is not text.
+pub(super) fn unreadable(path: &Path, kind: &str, error: io::Error) -> EnvironmentError {
+    let hint = unreadable_hint(path, &error);
+    let not_text = error.get_ref().and_then(|error| error.downcast_ref::<NotText>());
+    match not_text.map(|not_text| not_text.line) {
+        Some(line) => {
+            // Without its text: the line cannot be shown.
+            let place = SourceFile::new(path, "").at(Position { line, column: 1 });
+            EnvironmentError::at(place, &format!("cannot read {kind}"), hint)
+        }
+        None => EnvironmentError::new(format!("cannot read {kind} '{}'", path.display()), hint),
+    }
+    .caused_by(error)
+}
+
 fn decode(bytes: Vec<u8>) -> io::Result<String> {
-    let invalid = |reason: String| io::Error::new(ErrorKind::InvalidData, reason);
     if let Some((encoding, length)) = Encoding::for_bom(&bytes).filter(|(encoding, _)| *encoding != UTF_8) {
         return encoding
             .decode_without_bom_handling_and_without_replacement(&bytes[length..])
             .map(|text| text.into_owned())
-            .ok_or_else(|| invalid(format!("it is not valid {}", encoding.name())));
+            .ok_or_else(|| not_text(1, format!("it is not valid {}", encoding.name())));
     }
     check_mark(&bytes)?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
-        invalid(format!("line {line} is not valid UTF-8"))
+        not_text(line, format!("line {line} is not valid UTF-8"))
     })
 }
 
@@ -176,8 +293,8 @@ fn decode(bytes: Vec<u8>) -> io::Result<String> {
 /// [`ErrorKind::InvalidData`].
 pub(super) fn check_mark(bytes: &[u8]) -> io::Result<()> {
     match unmarked_utf16(bytes) {
-        Some(encoding) => Err(io::Error::new(
-            ErrorKind::InvalidData,
+        Some(encoding) => Err(not_text(
+            1,
             format!("it looks like {encoding} without a byte order mark"),
         )),
         None => Ok(()),
@@ -199,7 +316,7 @@ fn unmarked_utf16(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// What to do about a file that [`read_text`] refuses; `error` is its answer. An empty hint is none.
-pub(super) fn unreadable_hint(path: &Path, error: &io::Error) -> String {
+fn unreadable_hint(path: &Path, error: &io::Error) -> String {
     if error.kind() != ErrorKind::InvalidData {
         return String::new();
     }

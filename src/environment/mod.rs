@@ -2,6 +2,7 @@
 
 mod build_output;
 mod cache;
+mod check;
 mod choice;
 mod conda;
 mod culprit;
@@ -24,7 +25,9 @@ use self::docker::DockerPlan;
 use self::environment_file::OtherFile;
 use self::python::{PythonEnv, PythonPlan, RequirementsFile};
 pub(crate) use cache::{CachedEnvironment, Usage};
+pub(crate) use check::{DockerPart, docker_problem, problems};
 pub(crate) use choice::{EnvironmentRequest, check_requirements};
+pub(crate) use environment_file::{FileProblem, FileProblemKind};
 
 pub(crate) use docker::{CODE_DIRECTORY, Container, ContainerRequest, Engine, is_repository, must_be_hidden};
 pub(crate) use docker::{image_name, mount_arguments};

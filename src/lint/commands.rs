@@ -4,17 +4,16 @@ use std::collections::{HashMap, HashSet};
 
 use super::document::{DeclaredEntryPoint, DeclaredParameter, Document};
 use super::{Code, Finding};
-use crate::nearest::nearest;
-use crate::project::{TemplateError, format_with, quote};
+use crate::project::{MistypedKey, ProjectError, ProjectProblem, TemplateError, format_with, keys, quote};
 use crate::yaml::{Node, Style};
 
-/// How many placeholders of a command are looked for in its text, and compared with the parameters' names.
-/// Each takes a look at all of them, so a file with thousands must not have it for every one.
+/// The most placeholders of a command that get a position and a near name: each compares all names, which is too
+/// slow for a file with thousands.
 const EXPLAINED: usize = 20;
-/// The same for the names that they are compared with.
+/// The most names that they are compared with.
 const NAMES_COMPARED: usize = 500;
 
-/// Entry points that cannot be run since they say no command.
+/// Entry points without a command.
 pub(super) fn missing_commands(document: &Document, findings: &mut Vec<Finding>) {
     let Some(entry_points) = document.section("entry_points") else {
         return;
@@ -23,12 +22,15 @@ pub(super) fn missing_commands(document: &Document, findings: &mut Vec<Finding>)
         let command = node.as_mapping().and_then(|mapping| mapping.get("command"));
         let may_have_one = node.is_null() || node.as_mapping().is_some();
         if may_have_one && command.is_none_or(Node::is_null) {
-            let message = format!("entry point '{}' has no command", key.value.to_python_str());
-            findings.push(
-                Finding::new(Code::MissingCommand, document.location(key), message)
-                    .hint("add `command: ...` to it")
-                    .of(&key.value.to_python_str()),
-            );
+            let keys = node.as_mapping();
+            let problem = ProjectProblem::CommandMissing {
+                entry_point: key.value.to_python_str(),
+                mistyped: keys.and_then(|keys| MistypedKey::for_missing("command", keys, keys::ENTRY_POINT)),
+            };
+            findings.push(Finding::of_error(&ProjectError::at(
+                document.location(key),
+                problem,
+            )));
         }
     }
 }
@@ -54,6 +56,13 @@ fn check_placeholders(
         .iter()
         .map(|parameter| (parameter.name.as_str(), imagined_value(parameter)))
         .collect();
+    let names = || parameters.iter().take(NAMES_COMPARED);
+    let error = |error: TemplateError| {
+        let declared = names().map(|parameter| parameter.name.clone()).collect();
+        let place = document.written(node);
+        let error = ProjectError::of_template(&entry_point.name, command, error, declared, Some(&place));
+        Finding::of_error(&error)
+    };
     let mut used = HashSet::new();
     let mut undeclared = HashSet::new();
     let formatted = format_with(command, &mut |name, field| {
@@ -61,28 +70,27 @@ fn check_placeholders(
             used.insert(*name);
             return Some(value.clone());
         }
-        // Each name that is missing is told once.
+        // Each missing name is reported once.
         if undeclared.insert(name.to_owned()) {
-            let placeholder = format!("{{{}}}", field.iter().collect::<String>());
-            let message = format!("the command has '{placeholder}', but there is no parameter '{name}'");
-            let finding = Finding::new(Code::UndeclaredPlaceholder, document.location(node), message);
-            let finding = finding.of(&entry_point.name);
+            let unknown = TemplateError::UnknownName {
+                name: name.to_owned(),
+                field: field.iter().collect(),
+            };
             findings.push(if undeclared.len() <= EXPLAINED {
-                Finding {
-                    location: Some(document.place_of(node, &placeholder)),
-                    ..finding.hint(declare_or_double(node, &parameters, name, &placeholder))
-                }
+                error(unknown)
             } else {
-                finding
+                let message = format!("the command of entry point '{}' has {unknown}", entry_point.name);
+                Finding::new(Code::UndeclaredPlaceholder, document.location(node), message)
+                    .of(&entry_point.name)
             });
         }
         Some("1".to_owned())
     });
     match formatted {
         Ok(_) => {}
-        Err(error) if depends_on_values(&error) => return,
-        Err(error) => {
-            findings.push(invalid_placeholder(document, node, &error).of(&entry_point.name));
+        Err(unfit) if depends_on_values(&unfit) && !parameters.iter().all(has_fixed_default) => return,
+        Err(unfit) => {
+            findings.push(error(unfit));
             return;
         }
     }
@@ -99,12 +107,10 @@ fn unused_parameter(document: &Document, parameter: &DeclaredParameter<'_>) -> F
         key,
         ..
     } = parameter;
-    let message = format!(
-        "parameter '{name}' is declared, but the command of entry point '{entry_point}' does not use it"
-    );
+    let message = format!("the command of entry point '{entry_point}' does not use parameter '{name}'");
     Finding::new(Code::UnusedParameter, document.location(key), message)
         .hint(format!(
-            "its value reaches the program only by `{{{name}}}` in the command"
+            "pass it to the program: write `{{{name}}}` in the command"
         ))
         .of(entry_point)
 }
@@ -125,42 +131,11 @@ fn depends_on_values(error: &TemplateError) -> bool {
     }
 }
 
-/// What to do about a placeholder without a parameter.
-fn declare_or_double(
-    node: &Node,
-    parameters: &[DeclaredParameter<'_>],
-    name: &str,
-    placeholder: &str,
-) -> String {
-    let names = parameters.iter().map(|parameter| parameter.name.as_str());
-    let is_shells = node.text().contains(&format!("${placeholder}"));
-    match nearest(name, names.take(NAMES_COMPARED)) {
-        Some(near) => format!("did you mean '{{{near}}}'?"),
-        None if is_shells => format!("double the braces that are meant for the shell: '${{{placeholder}}}'"),
-        None => format!(
-            "declare it under `parameters:`, or double braces that are meant for the shell: '{{{placeholder}}}'"
-        ),
-    }
-}
-
-fn invalid_placeholder(document: &Document, node: &Node, error: &TemplateError) -> Finding {
-    let text = match error {
-        TemplateError::LoneBrace { brace } => brace.to_string(),
-        TemplateError::Unclosed { field }
-        | TemplateError::UnknownName { field, .. }
-        | TemplateError::Positional { field }
-        | TemplateError::Unfit { field, .. }
-        | TemplateError::IndexOutOfRange { field, .. }
-        | TemplateError::FormatSpec { field, .. }
-        | TemplateError::TooLong { field }
-        | TemplateError::TooDeep { field } => format!("{{{}", field.trim_end_matches('…')),
-    };
-    Finding::new(
-        Code::InvalidPlaceholder,
-        document.place_of(node, &text),
-        format!("the command has {error}"),
-    )
-    .hint("double the braces that are meant for the shell: '{{' and '}}'")
+/// Whether the default is the value that the command gets if none is given: a path's becomes absolute.
+fn has_fixed_default(parameter: &DeclaredParameter<'_>) -> bool {
+    let word = parameter.type_node().and_then(Node::as_str);
+    let is_path = matches!(word, Some("path" | "uri"));
+    !is_path && parameter.default().is_some_and(|default| !default.is_null())
 }
 
 /// A backslash that should continue a line, where YAML has joined the lines already: what follows it
@@ -174,24 +149,59 @@ pub(super) fn folded_backslashes(document: &Document, findings: &mut Vec<Finding
         if !folds || !command.contains("\\ ") {
             continue;
         }
-        let broken = document
-            .lines_of(node)
+        let written = document.written(node);
+        let broken = written
+            .lines()
             .find(|(number, _, line)| *number < node.written.last_line && line.trim_end().ends_with('\\'));
         if let Some((number, _, _)) = broken {
             let message = format!(
-                "the command of entry point '{entry_point}': YAML joins these lines, so '\\' stands before a space and spoils \
-                 the next argument"
+                "the command of entry point '{entry_point}': YAML joins these lines, so '\\' escapes the space and becomes \
+                 part of the next argument"
             );
             findings.push(
                 Finding::new(Code::FoldedBackslash, document.end_of_line(number), message)
-                    .hint("leave the '\\' out, or write the command after `command: |`")
+                    .hint("remove the '\\', or write the command after `command: |`")
                     .of(&entry_point),
             );
         }
     }
 }
 
-/// A line that begins with an option: the shell takes it for a command of its own.
+/// A command that ends at ` #`, if that does not look like a comment: `--color #fff`, `-c "print(1) # one"`.
+pub(super) fn cut_commands(document: &Document, findings: &mut Vec<Finding>) {
+    for (entry_point, node, command) in commands(document) {
+        if node.written.style != Style::Plain || node.written.last_line != node.start.line {
+            continue;
+        }
+        let written = document.written(node);
+        let Some((_, column, line)) = written.lines().next() else {
+            continue;
+        };
+        let Some(comment) = line.strip_prefix(command).map(str::trim_start) else {
+            continue;
+        };
+        let text = comment.trim_start_matches('#');
+        let is_open = |quote: char| command.matches(quote).count() % 2 == 1;
+        let is_cut = text.starts_with(|first: char| !first.is_whitespace())
+            || is_open('"')
+            || is_open('\'')
+            || text.contains(['{', '}']);
+        if comment.starts_with('#') && is_cut {
+            let message = format!(
+                "the command of entry point '{entry_point}' ends here: YAML takes ' #' for a comment"
+            );
+            let mut location = written.start.clone();
+            location.position.column = column + line[..line.len() - comment.len()].chars().count();
+            findings.push(
+                Finding::new(Code::CutCommand, location, message)
+                    .hint("write the command after `command: |-`, or in quotes")
+                    .of(&entry_point),
+            );
+        }
+    }
+}
+
+/// A line that begins with an option: the shell runs it as a separate command.
 pub(super) fn split_commands(document: &Document, findings: &mut Vec<Finding>) {
     for (entry_point, node, command) in commands(document) {
         if command.contains("<<") {
@@ -203,8 +213,8 @@ pub(super) fn split_commands(document: &Document, findings: &mut Vec<Finding>) {
             let is_option = line.starts_with("--") || line.starts_with('-') && line.len() > 1;
             if is_option && !pair[0].trim_end().ends_with(['\\', '|', '&']) {
                 let message = format!(
-                    "the command of entry point '{entry_point}' goes on in a new line here, which the shell takes for a command \
-                     of its own"
+                    "the command of entry point '{entry_point}' continues on a new line here, which the shell runs as a \
+                     separate command"
                 );
                 findings.push(
                     Finding::new(Code::SplitCommand, document.place_of(node, line), message)
@@ -217,7 +227,7 @@ pub(super) fn split_commands(document: &Document, findings: &mut Vec<Finding>) {
     }
 }
 
-/// A command that ends with a line's end, after which `mlflow run` puts further parameters.
+/// A command that ends with a line break, after which `mlflow run` adds undeclared parameters.
 pub(super) fn trailing_newlines(document: &Document, findings: &mut Vec<Finding>) {
     for (entry_point, node, command) in commands(document) {
         if command.ends_with('\n') && !command.trim_end().is_empty() {
@@ -227,8 +237,8 @@ pub(super) fn trailing_newlines(document: &Document, findings: &mut Vec<Finding>
                 '|'
             };
             let message = format!(
-                "the command of entry point '{entry_point}' ends with a new line: `mlflow run` puts undeclared parameters on a \
-                 line of their own, mlrun does not"
+                "the command of entry point '{entry_point}' ends with a line break: `mlflow run` puts undeclared parameters on \
+                 a separate line, mlrun does not"
             );
             findings.push(
                 Finding::new(Code::TrailingNewline, document.location(node), message)

@@ -1,14 +1,16 @@
-//! Docker projects: names, and secrets in the file.
+//! Docker projects: names, volumes, variables, and secrets in the file.
 
 use super::document::Document;
 use super::{Code, Finding};
-use crate::environment::image_name;
+use crate::environment::{DockerPart, docker_problem, image_name};
+use crate::project::EnvironmentEntry;
 use crate::redact;
+use crate::yaml::Node;
 
-/// The longest name of a Kubernetes job, less what is put after the project's name.
+/// The longest name of a Kubernetes job, without the suffix that is added to the project's name.
 const LONGEST_JOB_NAME: usize = 63 - "-2026-01-02-03-04-05-000000".len();
 
-/// Words in a name that say so.
+/// Words in a name that tell of a secret.
 const WORDS: [&str; 8] = [
     "password",
     "passwd",
@@ -19,7 +21,7 @@ const WORDS: [&str; 8] = [
     "credentials",
     "apikey",
 ];
-/// Words that make a secret of the word `key` after them.
+/// Words before `key` that tell of a secret.
 const BEFORE_KEY: [&str; 7] = [
     "api",
     "access",
@@ -29,9 +31,9 @@ const BEFORE_KEY: [&str; 7] = [
     "storage",
     "encryption",
 ];
-/// Last words of names whose values only say where a secret is, or how it is called.
+/// Last words of names whose values are only a secret's place or name.
 const PLACES: [&str; 7] = ["file", "path", "dir", "url", "uri", "name", "type"];
-/// What the tokens of well-known services begin with.
+/// Prefixes of the tokens of well-known services.
 const BEGINNINGS: [&str; 8] = [
     "AKIA",
     "ghp_",
@@ -57,18 +59,18 @@ pub(super) fn names(document: &Document, findings: &mut Vec<Finding>) {
     let image = image_name(&name, None);
     if image != name {
         let message =
-            format!("no image can be called '{name}': `mlflow run` fails, mlrun calls it '{image}'");
+            format!("'{name}' is not a valid name of an image: `mlflow run` fails, mlrun uses '{image}'");
         findings.push(
             Finding::new(Code::ImageName, document.location(node), message)
-                .hint("take lower-case letters and digits, with single '-', '_' or '.' between them"),
+                .hint("use lower-case letters and digits, with single '-', '_' or '.' between them"),
         );
     } else if !can_be_job(&name) {
         let message = format!(
-            "no Kubernetes job can be called '{name}': `mlflow run` fails there, mlrun changes the name"
+            "'{name}' is not a valid name of a Kubernetes job: `mlflow run` fails there, mlrun changes it"
         );
         findings.push(
             Finding::new(Code::JobName, document.location(node), message)
-                .hint("take lower-case letters and digits, with '-' between them, at most 36 in all"),
+                .hint("use lower-case letters and digits, with '-' between them, at most 36 characters"),
         );
     }
 }
@@ -82,25 +84,69 @@ fn can_be_job(name: &str) -> bool {
         && name.bytes().last().is_some_and(is_letter)
 }
 
-/// Secrets that the file gives to everyone who reads it. Their values are never shown.
+/// What a run refuses about the image, the volumes and the variables, whatever the machine has.
+pub(super) fn settings(document: &Document, findings: &mut Vec<Finding>) {
+    let Some((key, docker)) = document.top().get_entry("docker_env") else {
+        return;
+    };
+    let Some(docker) = docker.as_mapping() else { return };
+    let mut check = |node: &Node, part: DockerPart<'_>| {
+        if let Some(error) = docker_problem(part) {
+            findings.push(Finding {
+                hint: error.hint(),
+                ..Finding::new(Code::InvalidValue, document.location(node), error.to_string())
+            });
+        }
+    };
+    let name = document.top().get("name").map(|node| node.value.to_python_str());
+    let is_set = document.top().get("name").is_some_and(|node| !node.is_null());
+    check(
+        key,
+        DockerPart::Name(name.as_deref().filter(|name| is_set && !name.is_empty())),
+    );
+    if let Some(image) = docker.get("image").filter(|image| !image.value.is_collection()) {
+        check(image, DockerPart::Image(&image.value.to_python_str()));
+    }
+    let items = |key: &str| docker.get(key).and_then(Node::as_list).unwrap_or_default();
+    for volume in items("volumes") {
+        let part = volume.as_str().map(|text| DockerPart::Volume {
+            volume: text,
+            directory: document.directory(),
+        });
+        if let Some(part) = part {
+            check(volume, part);
+        }
+    }
+    for variable in items("environment") {
+        let entry = match (variable.as_str(), variable.as_list()) {
+            (Some(name), _) => EnvironmentEntry::Copy(name.to_owned()),
+            (_, Some([name, value])) if !name.value.is_collection() && !value.value.is_collection() => {
+                EnvironmentEntry::Set(name.value.to_python_str(), value.value.to_python_str())
+            }
+            _ => continue,
+        };
+        check(variable, DockerPart::Variable(&entry));
+    }
+}
+
+/// Secrets that everyone who has the file can read. Their values are never shown.
 pub(super) fn secrets(document: &Document, findings: &mut Vec<Finding>) {
     for (name, value) in document.docker_variables() {
         let name = name.value.to_python_str();
         if looks_secret(&name, &value.value.to_python_str()) {
             let message = format!(
-                "the variable '{name}' seems to hold a secret, which everyone with the file can read"
+                "the variable '{name}' seems to contain a secret, which everyone with the file can read"
             );
             findings.push(
                 Finding::new(Code::Secret, document.location(value), message).hint(format!(
-                    "write only `- {name}`: its value is then copied from the machine that starts the run"
+                    "write only `- {name}`: a run then copies the value from the machine that starts it"
                 )),
             );
         }
     }
 }
 
-/// Whether the name, or the value's form, says that the value is a secret. A reference to a variable
-/// is none.
+/// Whether the name, or the value's form, says that the value is a secret. A reference to a variable is not one.
 pub(crate) fn looks_secret(name: &str, value: &str) -> bool {
     if value.is_empty() || value.contains('$') {
         return false;

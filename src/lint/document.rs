@@ -1,13 +1,14 @@
-//! An MLproject file as it is written, read as far as it can be.
+//! An MLproject file as it is written.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::project::{Location, SourceFile, find_file};
+use crate::project::{Location, SourceFile, WrittenText, find_file};
 use crate::yaml::{self, Mapping, Node, Position};
 
-/// A file that is YAML with a mapping at the top.
+/// A YAML file with a mapping at the top.
 pub(super) struct Document {
+    directory: PathBuf,
     file: Arc<SourceFile>,
     root: Node,
 }
@@ -27,19 +28,25 @@ pub(super) struct DeclaredParameter<'d> {
 }
 
 impl Document {
-    /// Reads the file of the project in a directory; `None` where there is none that can be looked at.
+    /// Reads the MLproject file of a directory; `None` if it is missing or not a mapping.
     pub(super) fn read(directory: &Path) -> Option<Self> {
         let file = find_file(directory).ok()?.file?;
         let text = std::fs::read(&file).ok()?;
         let root = yaml::parse(&text).ok()?;
         root.as_mapping()?;
         Some(Self {
+            directory: directory.to_owned(),
             file: SourceFile::new(file, text),
             root,
         })
     }
 
-    /// What stands at the top.
+    /// The project's directory.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The mapping at the top.
     pub(super) fn top(&self) -> &Mapping {
         self.root.as_mapping().expect("it was one when the file was read")
     }
@@ -87,26 +94,17 @@ impl Document {
         self.file.at(node.start)
     }
 
-    /// Where a text first stands in what is written for a node; the node's beginning where it was
-    /// escaped or folded.
+    /// The first place of a text in a scalar.
     pub(super) fn place_of(&self, node: &Node, text: &str) -> Location {
-        let is_one_line = node.written.last_line == node.start.line;
-        let found = self.lines_of(node).find_map(|(number, first_column, line)| {
-            let end = if is_one_line {
-                end_of_value(line, node.text().len())
-            } else {
-                line.len()
-            };
-            let before = &line[..line[..end].find(text)?];
-            Some(Position {
-                line: number,
-                column: first_column + before.chars().count(),
-            })
-        });
-        self.file.at(found.unwrap_or(node.start))
+        self.written(node).place_of(text)
     }
 
-    /// Where the last character of a line is.
+    /// The text of a scalar, as the file spells it.
+    pub(super) fn written(&self, node: &Node) -> WrittenText {
+        self.file.text_of(node)
+    }
+
+    /// The position of a line's last character.
     pub(super) fn end_of_line(&self, number: usize) -> Location {
         let line = self.file.line(number).map_or("", |line| line.text().trim_end());
         self.file.at(Position {
@@ -114,26 +112,6 @@ impl Document {
             column: line.chars().count().max(1),
         })
     }
-
-    /// The lines that a single value is written on: number, the column that the text begins in, text.
-    pub(super) fn lines_of(&self, node: &Node) -> impl Iterator<Item = (usize, usize, &str)> {
-        let Position { line: first, column } = node.start;
-        (first..=node.written.last_line).filter_map(move |number| {
-            let line = self.file.line(number)?;
-            if number > first {
-                return Some((number, 1, line.text()));
-            }
-            Some((number, column, &line.text()[line.byte_of(column)..]))
-        })
-    }
-}
-
-/// How much of a line can be the text of a value that is so many bytes long: in quotes a character takes ten at
-/// most, and what follows on the line is of others.
-fn end_of_value(line: &str, length: usize) -> usize {
-    const LONGEST_ESCAPE: usize = "\\U0001F600".len();
-    const LONGEST_ANCHOR: usize = 256;
-    line.floor_char_boundary(length.saturating_mul(LONGEST_ESCAPE) + LONGEST_ANCHOR)
 }
 
 impl<'d> DeclaredEntryPoint<'d> {
@@ -158,7 +136,7 @@ impl<'d> DeclaredEntryPoint<'d> {
 }
 
 impl<'d> DeclaredParameter<'d> {
-    /// The type, also where it is all that is declared.
+    /// The type, also if it is all that is declared.
     pub(super) fn type_node(&self) -> Option<&'d Node> {
         match self.node.as_mapping() {
             Some(mapping) => mapping.get("type"),

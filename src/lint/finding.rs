@@ -1,19 +1,19 @@
-//! A remark on an MLproject file, and the kinds of remarks.
+//! Findings, and their kinds.
 
-use crate::project::Location;
+use crate::project::{Location, ProjectError, ProjectProblem, TemplateError};
 
-/// One remark.
+/// Something found in a project's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What kind of remark it is.
+    /// Its kind.
     pub code: Code,
-    /// What was found.
+    /// What is wrong.
     pub message: String,
-    /// Where; nowhere where a file as a whole is meant.
+    /// The position; nothing if a whole file or directory is meant.
     pub location: Option<Location>,
     /// What to do about it.
     pub hint: Option<String>,
-    /// The entry point that it is about; nothing where the project as a whole is meant.
+    /// The entry point that it is about; nothing if the whole project is meant.
     pub entry_point: Option<String>,
 }
 
@@ -37,16 +37,31 @@ impl Finding {
         self.entry_point = Some(entry_point.to_owned());
         self
     }
+
+    /// The finding for what a run refuses, in the same words.
+    pub(super) fn of_error(error: &ProjectError) -> Self {
+        let message = match error.problem() {
+            ProjectProblem::Read { source, .. } => format!("{error}: {source}"),
+            _ => error.to_string(),
+        };
+        Self {
+            code: Code::of_problem(error.problem()),
+            message,
+            location: error.location().cloned(),
+            hint: error.hint(),
+            entry_point: error.problem().entry_point().map(str::to_owned),
+        }
+    }
 }
 
-/// How much a remark weighs.
+/// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Worth knowing.
     Note,
-    /// Runs, but does something else than it looks like.
+    /// Runs, but does not do what it seems to.
     Warning,
-    /// A run would be refused.
+    /// `mlrun run` refuses it.
     Error,
 }
 
@@ -61,13 +76,13 @@ impl Severity {
     }
 }
 
-/// Makes the codes, their names and what they weigh, in one table.
+/// Makes the codes with their severities, names and meanings from one table.
 macro_rules! codes {
-    ($($(#[$meaning:meta])* $code:ident = $severity:ident, $name:literal;)+) => {
-        /// What a remark is about. The names stay the same from version to version.
+    ($($code:ident = $severity:ident, $name:literal, $meaning:literal;)+) => {
+        /// The kind of a finding. The names stay the same from version to version.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Code {
-            $($(#[$meaning])* $code,)+
+            $(#[doc = $meaning] $code,)+
         }
 
         impl Code {
@@ -81,10 +96,17 @@ macro_rules! codes {
                 }
             }
 
-            /// How much it weighs.
+            /// How much a finding of this kind weighs.
             pub fn severity(self) -> Severity {
                 match self {
                     $(Self::$code => Severity::$severity,)+
+                }
+            }
+
+            /// What it means, in one sentence.
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$code => $meaning,)+
                 }
             }
         }
@@ -92,60 +114,63 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The file cannot be read.
-    UnreadableFile = Error, "unreadable-file";
-    /// The file is no YAML.
-    InvalidYaml = Error, "invalid-yaml";
-    /// A value is of a kind that MLflow cannot use.
-    InvalidValue = Error, "invalid-value";
-    /// Two keys give the same name.
-    NameCollision = Error, "name-collision";
-    /// More than one environment.
-    SeveralEnvironments = Error, "several-environments";
-    /// The environment's file does not exist.
-    MissingEnvironmentFile = Error, "missing-environment-file";
-    /// A file such as `MLproject.yaml`, which is not read.
-    MisnamedFile = Error, "misnamed-file";
-    /// An entry point without a command.
-    MissingCommand = Error, "missing-command";
-    /// A command uses a parameter that is not declared.
-    UndeclaredPlaceholder = Error, "undeclared-placeholder";
-    /// Braces in a command that Python's format syntax cannot read.
-    InvalidPlaceholder = Error, "invalid-placeholder";
-    /// The default of a `float` is no number.
-    FloatDefault = Error, "float-default";
-    /// A key without a meaning.
-    UnknownKey = Warning, "unknown-key";
-    /// `{type:int, …}` and the like.
-    MalformedEntry = Warning, "malformed-entry";
-    /// A key that is written again.
-    DuplicateKey = Warning, "duplicate-key";
-    /// A parameter that its command does not use.
-    UnusedParameter = Warning, "unused-parameter";
-    /// A type that is nearly one that MLflow knows.
-    MisspeltType = Warning, "misspelt-type";
-    /// YAML makes another value of what is written.
-    ValueChanges = Warning, "value-changes";
-    /// A `\` before a line's end that YAML folds away.
-    FoldedBackslash = Warning, "folded-backslash";
-    /// A line of options that is a command of its own.
-    SplitCommand = Warning, "split-command";
-    /// A name that no image can have.
-    ImageName = Warning, "image-name";
-    /// A secret in the file.
-    Secret = Warning, "secret";
-    /// A second file that could be the MLproject file.
-    IgnoredFile = Warning, "ignored-file";
-    /// An MLproject file that says nothing.
-    EmptyFile = Warning, "empty-file";
-    /// A type that MLflow does not check.
-    UncheckedType = Note, "unchecked-type";
-    /// YAML spells the value differently.
-    ValueRespelt = Note, "value-respelt";
-    /// A default that is none.
-    EmptyDefault = Note, "empty-default";
-    /// A command that ends with a line's end.
-    TrailingNewline = Note, "trailing-newline";
-    /// A name that no Kubernetes job can have.
-    JobName = Note, "job-name";
+    UnreadableFile = Error, "unreadable-file", "The MLproject file cannot be read.";
+    InvalidYaml = Error, "invalid-yaml", "The MLproject file is not valid YAML.";
+    InvalidValue = Error, "invalid-value", "A value cannot be used: it has the wrong kind, is empty or malformed.";
+    NameCollision = Error, "name-collision", "Two keys that are written differently have the same name.";
+    SeveralEnvironments = Error, "several-environments", "The project has more than one environment.";
+    MissingEnvironmentFile = Error, "missing-environment-file", "The file of python_env or conda_env does not exist.";
+    InvalidEnvironmentFile = Error, "invalid-environment-file", "The file of python_env or conda_env cannot be used.";
+    RequirementsFile = Error, "requirements-file", "A requirements file (-r, -c) does not exist or cannot be read.";
+    InvalidRequirement = Error, "invalid-requirement", "A requirement is not valid: pip and uv refuse it.";
+    MissingMlproject = Error, "missing-mlproject", "The directory has no MLproject file and no script to run.";
+    NothingToRun = Error, "nothing-to-run", "The project has no entry points and no script to run.";
+    MisnamedFile = Error, "misnamed-file", "A file such as MLproject.yaml is ignored: its name must be MLproject.";
+    MissingCommand = Error, "missing-command", "An entry point has no command.";
+    UndeclaredPlaceholder = Error, "undeclared-placeholder", "A command uses a parameter that is not declared.";
+    InvalidPlaceholder = Error, "invalid-placeholder", "Braces in a command are not valid in Python's format syntax.";
+    FloatDefault = Error, "float-default", "The default of a float parameter is not a number.";
+    ParameterName = Error, "parameter-name", "A parameter has a name that tracking stores refuse.";
+    UnknownKey = Warning, "unknown-key", "A key is unknown; it is ignored.";
+    MalformedEntry = Warning, "malformed-entry", "An entry such as {type:int} lacks the blank after the colon.";
+    DuplicateKey = Warning, "duplicate-key", "A key is repeated; its first value is lost.";
+    UnusedParameter = Warning, "unused-parameter", "A command does not use a declared parameter.";
+    MisspeltType = Warning, "misspelt-type", "A type is nearly one that MLflow knows.";
+    ValueChanges = Warning, "value-changes", "YAML reads another value than what is written.";
+    PathDefault = Warning, "path-default", "The default of a path parameter is found only from some directories.";
+    FoldedBackslash = Warning, "folded-backslash", "YAML joins lines of a command, so a backslash escapes a blank.";
+    SplitCommand = Warning, "split-command", "A line that begins with an option is run as a separate command.";
+    CutCommand = Warning, "cut-command", "YAML cuts a command at a blank and a '#'.";
+    ImageName = Warning, "image-name", "An image cannot have the project's name.";
+    Secret = Warning, "secret", "The file seems to contain a secret.";
+    IgnoredFile = Warning, "ignored-file", "A second file that could be the MLproject file is ignored.";
+    EmptyFile = Warning, "empty-file", "The MLproject file is empty.";
+    UncheckedType = Note, "unchecked-type", "MLflow does not check this type.";
+    ValueRespelt = Note, "value-respelt", "YAML spells the value differently.";
+    EmptyDefault = Note, "empty-default", "An empty default is no default: the parameter is required.";
+    TrailingNewline = Note, "trailing-newline", "A command ends with a line break.";
+    JobName = Note, "job-name", "A Kubernetes job cannot have the project's name.";
+    CondaOnly = Note, "conda-only", "Only conda can make the environment, not virtualenv or uv.";
+}
+
+impl Code {
+    fn of_problem(problem: &ProjectProblem) -> Self {
+        match problem {
+            ProjectProblem::Read { .. } => Self::UnreadableFile,
+            ProjectProblem::Yaml { .. } => Self::InvalidYaml,
+            ProjectProblem::NameCollision { .. } => Self::NameCollision,
+            ProjectProblem::SeveralEnvironments { .. } => Self::SeveralEnvironments,
+            ProjectProblem::EnvironmentFileMissing { .. } => Self::MissingEnvironmentFile,
+            ProjectProblem::NoMlproject { .. } => Self::MissingMlproject,
+            ProjectProblem::NothingToRun { .. } => Self::NothingToRun,
+            ProjectProblem::CommandMissing { .. } => Self::MissingCommand,
+            ProjectProblem::NotAFloat { .. } => Self::FloatDefault,
+            ProjectProblem::Template {
+                error: TemplateError::UnknownName { .. },
+                ..
+            } => Self::UndeclaredPlaceholder,
+            ProjectProblem::Template { .. } => Self::InvalidPlaceholder,
+            _ => Self::InvalidValue,
+        }
+    }
 }

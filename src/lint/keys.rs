@@ -1,4 +1,4 @@
-//! Keys that mean nothing, mean something else, or are written again.
+//! Unknown and repeated keys.
 
 use super::document::Document;
 use super::{Code, Finding};
@@ -6,7 +6,7 @@ use crate::nearest::nearest;
 use crate::project::keys;
 use crate::yaml::{Mapping, Node};
 
-/// Keys that MLflow gives no meaning.
+/// Keys that MLflow does not know.
 pub(super) fn unknown_keys(document: &Document, findings: &mut Vec<Finding>) {
     let mut check = |place: &str, entry_point: Option<&str>, known: &[&str], mapping: &Mapping| {
         for (key, value) in mapping.iter() {
@@ -44,13 +44,13 @@ fn unknown_key(document: &Document, place: &str, known: &[&str], key: &Node, val
     let name = key.value.to_python_str();
     let location = document.location(key);
     if let Some(meant) = meant_entry(&name, known, value) {
-        let message = format!("'{name}' in {place} is all one key, and says nothing");
+        let message = format!("'{name}' in {place} is one key without a value");
         return Finding::new(Code::MalformedEntry, location, message).hint(format!("write `{meant}`"));
     }
     let finding = Finding::new(
         Code::UnknownKey,
         location,
-        format!("the key '{name}' has no meaning in {place}"),
+        format!("unknown key '{name}' in {place}"),
     );
     let words = name.replace([' ', '-'], "_");
     if let Some(near) =
@@ -68,14 +68,14 @@ fn unknown_key(document: &Document, place: &str, known: &[&str], key: &Node, val
     .find(|(_, keys)| keys.contains(&name.as_str()));
     finding.hint(match elsewhere {
         None if value.is_null() && name.contains(' ') => {
-            "if it belongs to the text before it, put that in quotes: in braces a ',' ends it".to_owned()
+            "if it belongs to the text before it, put that text in quotes: in braces a ',' ends it".to_owned()
         }
         Some((home, _)) => format!("it belongs to {home}; check the indentation"),
-        None => format!("known here: {}", known.join(", ")),
+        None => format!("the keys are {}", known.join(", ")),
     })
 }
 
-/// What `{type:int}`, `{type int}` and `{int}` were meant to say.
+/// What `{type:int}`, `{type int}` and `{int}` are meant for.
 fn meant_entry(name: &str, known: &[&str], value: &Node) -> Option<String> {
     if !value.is_null() {
         return None;
@@ -90,15 +90,15 @@ fn meant_entry(name: &str, known: &[&str], value: &Node) -> Option<String> {
     (is_type && known.contains(&"type")).then(|| format!("type: {name}"))
 }
 
-/// Keys that are written again: the last value is taken.
+/// Repeated keys: the last value is used.
 pub(super) fn repeated_keys(document: &Document, findings: &mut Vec<Finding>) {
     let mut check = |mapping: &Mapping, entry_point: &dyn Fn(&str) -> Option<String>| {
         for (first, again) in mapping.repeated_keys() {
             let name = again.value.to_python_str();
-            // Different values with one name are an error of their own.
+            // Different values with the same name are a separate error.
             if first.value == again.value {
                 let message = format!(
-                    "'{name}' is written again; what line {} says is lost",
+                    "'{name}' is repeated; the value on line {} is lost",
                     first.start.line
                 );
                 findings.push(Finding {

@@ -1,15 +1,19 @@
-//! What a directory says without an MLproject file: where that file would be, the environment by
-//! its usual file names, and scripts as entry points.
+//! Conventions: the name of the MLproject file, files that are misnamed or in another directory, and scripts as
+//! entry points.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::entry_point::quote;
+use super::quote::quote;
+use crate::nearest::nearest;
 
-/// The name of a project's file, and the one that is looked for first.
+/// The name of a project's file, in the spelling that is preferred.
 pub(crate) const FILE_NAME: &str = "MLproject";
-/// The extensions of scripts that are entry points by themselves.
+/// The extensions of scripts that can be run without being declared.
 const SCRIPT_EXTENSIONS: [&str; 3] = ["py", "sh", "R"];
+
+/// The extensions that editors and people add to the MLproject file.
+const WRONG_EXTENSIONS: [&str; 6] = ["yaml", "yml", "txt", "md", "json", "toml"];
 
 /// Directories whose scripts are not the project's own.
 const FOREIGN_DIRECTORIES: [&str; 4] = ["node_modules", "__pycache__", "site-packages", "mlruns"];
@@ -18,10 +22,83 @@ const FOREIGN_DIRECTORIES: [&str; 4] = ["node_modules", "__pycache__", "site-pac
 #[derive(Debug, Default)]
 pub(crate) struct FoundFile {
     pub(crate) file: Option<PathBuf>,
-    /// The names of others that could be it too.
+    /// The names of others that differ from it only in case.
     pub(crate) others: Vec<String>,
-    /// A file with an extension too many.
+    /// A file such as `MLproject.yaml`, `MLproject.txt` or `ml-project`.
     pub(crate) misnamed: Option<String>,
+}
+
+/// An MLproject file that a run does not find.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Misplaced {
+    /// A file of another name.
+    Misnamed(String),
+    /// A directory below or above the project's, as a relative path.
+    Directory(String),
+}
+
+impl Misplaced {
+    /// Looks for it: a file with another name, then other directories.
+    pub(super) fn find(directory: &Path, misnamed: Option<&str>) -> Option<Self> {
+        let misnamed = misnamed.map(|name| Self::Misnamed(name.to_owned()));
+        misnamed.or_else(|| Some(Self::Directory(nearby(directory)?)))
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> String {
+        match self {
+            Self::Misnamed(name) => {
+                format!("rename {name} to {FILE_NAME}: files of other names are not read")
+            }
+            Self::Directory(directory) => {
+                format!("did you mean the directory '{directory}'? It has an {FILE_NAME} file")
+            }
+        }
+    }
+}
+
+/// The directory with an MLproject file that is nearest: one level down, then up to two levels up, but not out of
+/// a Git repository.
+fn nearby(directory: &Path) -> Option<String> {
+    let has_file = |directory: &Path| find_file(directory).is_ok_and(|found| found.file.is_some());
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
+    let mut below: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| !name.starts_with('.') && has_file(&directory.join(name)))
+        .collect();
+    below.sort_by_key(|name| (name != FILE_NAME, name.clone()));
+    if let Some(name) = below.into_iter().next() {
+        return Some(name);
+    }
+    let mut above = directory.to_owned();
+    for path in ["..", "../.."] {
+        if above.join(".git").exists() {
+            return None;
+        }
+        above = above.parent()?.to_owned();
+        if has_file(&above) {
+            return Some(path.to_owned());
+        }
+    }
+    None
+}
+
+/// Whether a file's name seems to be meant for an MLproject file: `MLproject.yaml.txt`, `ML_project`, `MLprojekt`.
+fn is_misnamed(name: &str) -> bool {
+    let meant = "mlproject";
+    let lower = name.to_ascii_lowercase();
+    let mut stem = lower.as_str();
+    while let Some((before, extension)) = stem.rsplit_once('.')
+        && WRONG_EXTENSIONS.contains(&extension)
+    {
+        stem = before;
+    }
+    let letters = stem.replace(['-', '_', '.', ' '], "");
+    // "myproject" is a name like any other.
+    !is_script(name)
+        && letters.starts_with("ml")
+        && letters.len().abs_diff(meant.len()) <= 1
+        && (letters == meant || nearest(&letters, [meant]).is_some())
 }
 
 /// Looks for the MLproject file, whose name may be written in any case. Of several the exact name
@@ -41,9 +118,11 @@ pub(crate) fn find_file(directory: &Path) -> io::Result<FoundFile> {
             continue;
         };
         match name.to_ascii_lowercase().as_str() {
-            // A link that leads nowhere is taken too, so that it is an error and not overlooked.
+            // A dangling link must be an error, not be overlooked.
             "mlproject" if !directory.join(&name).is_dir() => candidates.push(name),
-            "mlproject.yaml" | "mlproject.yml" => found.misnamed = found.misnamed.max(Some(name)),
+            lower if lower != "mlproject" && is_misnamed(&name) && directory.join(&name).is_file() => {
+                found.misnamed = found.misnamed.max(Some(name));
+            }
             _ => {}
         }
     }
@@ -67,7 +146,7 @@ pub(super) fn is_script(name: &str) -> bool {
 }
 
 /// The command that runs a script; `None` for any other name. `shell` runs `.sh` files, `bash`
-/// where it is unknown or empty.
+/// if it is unknown or empty.
 pub(super) fn script_command(name: &str, shell: Option<&str>) -> Option<String> {
     let quoted = quote(name);
     match extension(name)? {
@@ -155,6 +234,36 @@ fn r_text_in_double_quotes(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn misnamed_files_are_found() {
+        for name in [
+            "MLproject.yaml",
+            "MLproject.yml",
+            "mlproject.txt",
+            "MLproject.yaml.txt",
+            "MLproject.md",
+            "ML_project",
+            "ml-project",
+            "ML project.yml",
+            "MLprojects",
+            "MLprojekt",
+            "MLporject",
+        ] {
+            assert!(is_misnamed(name), "{name}");
+        }
+        for name in [
+            "myproject",
+            "myproject.yaml",
+            "mlproject.py",
+            "ml",
+            "mlflow.db",
+            "mlruns",
+            "project",
+        ] {
+            assert!(!is_misnamed(name), "{name}");
+        }
+    }
 
     #[test]
     fn scripts_have_commands() {

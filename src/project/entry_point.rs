@@ -1,26 +1,28 @@
-//! An entry point with the parameters of a run: the shell command.
+//! An entry point, and the shell command that it becomes with the parameters of a run.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::error::{MOST_COMPARED, NAMES_SHOWN, ProjectError, ProjectProblem};
-use super::location::Location;
+use super::error::{MOST_COMPARED, MistypedKey, NAMES_SHOWN, ProjectError, ProjectProblem};
+use super::location::{Location, WrittenText};
 use super::parameter::{Parameter, ParameterContext, ResolvedParameters};
 use super::parameter_name::{NameProblem, without_blanks};
+use super::quote::quote;
 use super::template::{TemplateError, format_template};
 use crate::nearest::nearest;
 
-/// A command of a project that a run can start, and the parameters that it takes.
+/// A command of a project, and its parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryPoint {
-    /// The name; of a script that no file declares, its path.
+    /// The name; for an undeclared script, its path.
     pub name: String,
     /// The declared parameters, in the order of their declaration.
     pub parameters: Vec<Parameter>,
     /// The command as the file has it, in Python's format syntax.
     pub command: Option<String>,
-    pub command_location: Option<Location>,
+    pub command_text: Option<WrittenText>,
     pub location: Option<Location>,
+    /// A key that may be meant for the missing command.
+    pub(super) mistyped_command: Option<MistypedKey>,
 }
 
 impl EntryPoint {
@@ -29,20 +31,19 @@ impl EntryPoint {
         Self {
             name: name.to_owned(),
             parameters: Vec::new(),
-            // The script's name is no template.
+            // The script's name may contain braces.
             command: Some(command.replace('{', "{{").replace('}', "}}")),
-            command_location: None,
+            command_text: None,
             location: None,
+            mistyped_command: None,
         }
     }
 
-    /// Checks the given values, each name once, and completes them with the defaults.
-    ///
-    /// Looks for the files that `path` parameters name, and creates nothing. What it returns can be
-    /// put into the command.
+    /// Checks the given values, each name once, and adds the defaults. Creates nothing, but looks for the files that
+    /// `path` parameters name.
     ///
     /// # Errors
-    /// Missing or unfit values, and a command that its parameters cannot be put into.
+    /// Missing or invalid values, and a command that cannot be filled in.
     pub fn resolve(
         &self,
         given: &[(String, String)],
@@ -70,7 +71,7 @@ impl EntryPoint {
         Ok(resolved)
     }
 
-    /// Refuses undeclared parameters with names that nobody means.
+    /// Refuses undeclared parameters whose names cannot be meant.
     fn check_names(&self, extra: &[(String, String)]) -> Result<(), ProjectError> {
         for (name, value) in extra {
             if let Some(problem) = NameProblem::of(name) {
@@ -159,17 +160,17 @@ impl EntryPoint {
     }
 
     /// The command line for the shell: the command with the quoted values of the declared parameters
-    /// in it and the others after it. A value that is still to be downloaded stands in it as its URI.
+    /// in it and the others after it. Data that is not downloaded yet appears as its URI.
     ///
     /// # Errors
-    /// A missing command, or one that the values cannot be put into.
+    /// The command is missing or cannot be filled in.
     pub fn command(&self, parameters: &ResolvedParameters) -> Result<String, ProjectError> {
         let Some(template) = &self.command else {
-            let entry_point = self.name.clone();
-            return Err(ProjectError::at(
-                self.location.clone(),
-                ProjectProblem::CommandMissing { entry_point },
-            ));
+            let problem = ProjectProblem::CommandMissing {
+                entry_point: self.name.clone(),
+                mistyped: self.mistyped_command.clone(),
+            };
+            return Err(ProjectError::at(self.location.clone(), problem));
         };
         let values = parameters.declared.iter().map(|parameter| {
             let value = quote(parameter.value.text()).into_owned();
@@ -185,24 +186,39 @@ impl EntryPoint {
     }
 
     fn template_error(&self, template: &str, error: TemplateError) -> ProjectError {
+        let place = self.command_text.as_ref();
+        ProjectError::of_template(&self.name, template, error, self.parameter_names(), place)
+    }
+}
+
+impl ProjectError {
+    /// The error for a command that cannot be filled in, at the placeholder.
+    pub(crate) fn of_template(
+        entry_point: &str,
+        template: &str,
+        error: TemplateError,
+        declared: Vec<String>,
+        place: Option<&WrittenText>,
+    ) -> Self {
         let is_shell_variable = match &error {
             TemplateError::UnknownName { field, .. } | TemplateError::Positional { field } => {
                 template.contains(&format!("${{{field}}}"))
             }
             _ => false,
         };
+        let location = place.map(|place| place.place_of(&error.beginning()));
         let problem = ProjectProblem::Template {
-            entry_point: self.name.clone(),
+            entry_point: entry_point.to_owned(),
             error,
             is_shell_variable,
-            declared: self.parameter_names(),
+            declared,
         };
-        ProjectError::at(self.command_location.clone(), problem)
+        Self::at(location, problem)
     }
 }
 
-/// The command without the newlines that a YAML block ends with, after which further parameters
-/// would be a command of their own. One after a backslash stays, since the two continue the line.
+/// The command without the newlines at the end of a YAML block: parameters added after them would be a separate
+/// command. A newline after a backslash stays, since it continues the line.
 fn without_last_newlines(command: &str) -> &str {
     let trimmed = command.trim_end_matches('\n');
     let backslashes = trimmed.bytes().rev().take_while(|&byte| byte == b'\\').count();
@@ -210,20 +226,5 @@ fn without_last_newlines(command: &str) -> &str {
         &command[..trimmed.len() + 1]
     } else {
         trimmed
-    }
-}
-
-/// The word as a POSIX shell reads it back unchanged, quoted exactly as by Python's `shlex.quote`.
-///
-/// Only ASCII letters, digits and a few harmless signs stay bare; everything else, also a letter
-/// such as `ü`, puts the whole word into single quotes.
-pub(crate) fn quote(word: &str) -> Cow<'_, str> {
-    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
-    if word.is_empty() {
-        Cow::Borrowed("''")
-    } else if word.bytes().all(is_safe) {
-        Cow::Borrowed(word)
-    } else {
-        Cow::Owned(format!("'{}'", word.replace('\'', r#"'"'"'"#)))
     }
 }

@@ -2,17 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use super::error::{Part, ProjectError, ProjectProblem};
+use super::error::{MistypedKey, Part, ProjectError, ProjectProblem};
 use super::reader::{Reader, is_falsy, keys};
+use crate::nearest::nearest;
 use crate::yaml::{Mapping, Node, Value};
 
-/// The three keys that name an environment, of which a project may have one.
+/// The keys of environments, of which a project may have one.
 pub(super) const KEYS: [&str; 3] = ["docker_env", "python_env", "conda_env"];
 
 /// The environment that a project asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProjectEnvironment {
-    /// Python with the packages of a `python_env.yaml` file; with none where there is no file.
+    /// Python with the packages of a `python_env.yaml` file, or without a file only Python.
     Python {
         /// The file, whatever its name.
         file: Option<PathBuf>,
@@ -26,29 +27,28 @@ pub enum ProjectEnvironment {
     Docker(DockerEnvironment),
 }
 
-/// What `docker_env` says.
+/// The section `docker_env`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DockerEnvironment {
     /// The image's name.
     pub image: String,
     /// Volumes as `docker run --volume` takes them.
     pub volumes: Vec<String>,
-    /// Variables for the container.
     pub environment: Vec<EnvironmentEntry>,
 }
 
 /// A variable for the container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EnvironmentEntry {
-    /// The variable keeps the value that it has on this machine.
+    /// The variable's value is copied from this machine.
     Copy(String),
     /// The variable gets this value.
     Set(String, String),
 }
 
 impl EnvironmentEntry {
-    /// The variable's name. Of `NAME=value`, which is refused when the project runs, only the part before
-    /// the sign: the rest may be a secret.
+    /// The variable's name. Of `NAME=value`, which a run refuses, only the part before the sign: the rest may be a
+    /// secret.
     pub fn name(&self) -> &str {
         match self {
             Self::Copy(name) => name.split_once('=').map_or(name, |(name, _)| name),
@@ -57,7 +57,7 @@ impl EnvironmentEntry {
     }
 }
 
-/// The environment by the project's keys, or else by the files in its directory.
+/// The environment by the project's keys, otherwise by the files in its directory.
 pub(super) fn read(
     reader: &mut Reader,
     project: &Mapping,
@@ -89,7 +89,20 @@ pub(super) fn by_files(directory: &Path) -> ProjectEnvironment {
     }
 }
 
-/// The value of a key, unless it is one that Python takes for false.
+/// The existing file in the same directory that a missing one may be meant for; `.yml` is near `.yaml`.
+pub(crate) fn near_file(directory: &Path, path: &str) -> Option<String> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let entries = std::fs::read_dir(directory.join(folder)).ok()?;
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".yaml") || name.ends_with(".yml"))
+        .collect();
+    names.sort();
+    let near = nearest(name, names.iter().map(String::as_str))?;
+    Some(format!("{}{near}", &path[..path.len() - name.len()]))
+}
+
+/// The value of a key, unless Python takes it for false.
 fn set_value<'a>(mapping: &'a Mapping, key: &str) -> Option<&'a Node> {
     mapping.get(key).filter(|node| !is_falsy(&node.value))
 }
@@ -105,7 +118,12 @@ fn environment_file(
         .ok_or_else(|| reader.wrong_kind(Part::Key(key), "the path of a file", node))?;
     let file = directory.join(path);
     if !file.exists() {
-        return Err(reader.error(node, ProjectProblem::EnvironmentFileMissing { key, file }));
+        let problem = ProjectProblem::EnvironmentFileMissing {
+            key,
+            file: path.to_owned(),
+            near: near_file(directory, path),
+        };
+        return Err(reader.error(node, problem));
     }
     Ok(file)
 }
@@ -116,7 +134,8 @@ fn read_docker(reader: &mut Reader, node: &Node) -> Result<DockerEnvironment, Pr
     };
     reader.note_keys("docker_env", mapping, keys::DOCKER_ENV);
     let Some(image) = set_value(mapping, "image") else {
-        return Err(reader.error(node, ProjectProblem::DockerImageMissing));
+        let mistyped = MistypedKey::for_missing("image", mapping, keys::DOCKER_ENV);
+        return Err(reader.error(node, ProjectProblem::DockerImageMissing { mistyped }));
     };
     if image.value.is_collection() {
         return Err(reader.wrong_kind(Part::In("docker_env", "image"), "the name of an image", image));

@@ -1,12 +1,21 @@
-//! What to do about an error.
+//! Hints: what to do about an error.
 
-use super::error::{MOST_COMPARED, NAMES_SHOWN, Part, ProjectError, ProjectProblem, SparkJobRule, quoted};
+use super::error::{
+    MOST_COMPARED, MistypedKey, NAMES_SHOWN, Part, ProjectError, ProjectProblem, SparkJobRule, quoted,
+};
 use super::template::TemplateError;
 use crate::nearest::nearest;
+
+const NO_MLPROJECT: &str = "name the directory of the project, or write an MLproject file with entry points";
 
 impl ProjectError {
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
+        self.file_hint().or_else(|| self.request_hint())
+    }
+
+    /// What to change in the project's file.
+    fn file_hint(&self) -> Option<String> {
         match self.problem() {
             ProjectProblem::Yaml { error, .. } => error.hint(),
             ProjectProblem::WrongKind { part, .. } => wrong_kind(part),
@@ -14,26 +23,52 @@ impl ProjectError {
                 Some("put the names in quotes, or choose others".to_owned())
             }
             ProjectProblem::SeveralEnvironments { .. } => Some("keep one of them".to_owned()),
-            ProjectProblem::EnvironmentFileMissing { .. } => {
-                Some("the path is relative to the project's directory".to_owned())
+            ProjectProblem::EnvironmentFileMissing { near, .. } => Some(match near {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => "the path is relative to the project's directory".to_owned(),
+            }),
+            ProjectProblem::DockerImageMissing { mistyped } => {
+                Some(mistyped_or(mistyped.as_ref(), "add `image: NAME` to docker_env"))
             }
-            ProjectProblem::DockerImageMissing => Some("add `image: NAME` to docker_env".to_owned()),
-            ProjectProblem::DockerVariablePair => Some(
-                "write `[NAME, VALUE]` to set a variable, or only `NAME` to pass on its own value".to_owned(),
-            ),
+            ProjectProblem::DockerVariablePair => {
+                Some("write `[NAME, VALUE]` to set a variable, or only `NAME` to copy its value".to_owned())
+            }
             ProjectProblem::SparkJob { rule, .. } => spark_job(rule),
+            ProjectProblem::NoMlproject { misplaced, .. } => Some(match misplaced {
+                Some(misplaced) => misplaced.hint(),
+                None => NO_MLPROJECT.to_owned(),
+            }),
+            ProjectProblem::NothingToRun { mistyped } => Some(mistyped_or(
+                mistyped.as_ref(),
+                "declare one in MLproject: `entry_points: {main: {command: ...}}`",
+            )),
+            ProjectProblem::CommandMissing { mistyped, .. } => Some(mistyped_or(
+                mistyped.as_ref(),
+                "add `command: ...` to the entry point",
+            )),
+            _ => None,
+        }
+    }
+
+    /// What to ask for instead.
+    fn request_hint(&self) -> Option<String> {
+        match self.problem() {
             ProjectProblem::NoEntryPoint {
                 name,
                 declared,
                 scripts,
-                misnamed,
+                mistyped,
+                misplaced,
                 ..
-            } => near_entry_point(name, declared, scripts, misnamed.as_deref()),
+            } => match (misplaced, mistyped) {
+                (Some(misplaced), _) => Some(misplaced.hint()),
+                (None, Some(mistyped)) if declared.is_empty() => Some(mistyped.hint()),
+                _ => near_entry_point(name, declared, scripts),
+            },
             ProjectProblem::NoEntryPointsInSparkJob { .. } => Some(
                 "run it with --backend databricks, or declare entry points instead of 'python_file'"
                     .to_owned(),
             ),
-            ProjectProblem::CommandMissing { .. } => Some("add `command: ...` to the entry point".to_owned()),
             ProjectProblem::MissingParameters {
                 names, undeclared, ..
             } => Some(give(names, undeclared)),
@@ -47,10 +82,22 @@ impl ProjectError {
                 Some(near) => format!("did you mean '{near}'?"),
                 None => format!("write {instead}, without blanks in the name"),
             }),
-            ProjectProblem::NotAFloat { parameter, .. } => {
-                Some(format!("pass a number, for example -P {parameter}=0.5"))
-            }
-            ProjectProblem::EmptyValue { parameter, .. } => Some(format!("pass one with -P {parameter}=...")),
+            ProjectProblem::NotAFloat {
+                parameter,
+                is_default,
+                ..
+            } => Some(match is_default {
+                false => format!("pass a number, for example -P {parameter}=0.5"),
+                true => format!("write a number in MLproject, or pass one, for example -P {parameter}=0.5"),
+            }),
+            ProjectProblem::EmptyValue {
+                parameter,
+                is_default,
+                ..
+            } => Some(match is_default {
+                false => format!("pass one with -P {parameter}=..."),
+                true => format!("remove the default, or pass a value with -P {parameter}=..."),
+            }),
             ProjectProblem::PathMissing { value, .. } => path_missing(value),
             ProjectProblem::Template {
                 error,
@@ -58,9 +105,20 @@ impl ProjectError {
                 is_shell_variable,
                 ..
             } => template(error, declared, *is_shell_variable),
-            ProjectProblem::Read { .. } => None,
+            _ => None,
         }
     }
+}
+
+impl MistypedKey {
+    fn hint(&self) -> String {
+        let Self { written, meant, line } = self;
+        format!("did you mean '{meant}' instead of '{written}' on line {line}?")
+    }
+}
+
+fn mistyped_or(mistyped: Option<&MistypedKey>, otherwise: &str) -> String {
+    mistyped.map_or_else(|| otherwise.to_owned(), MistypedKey::hint)
 }
 
 fn wrong_kind(part: &Part) -> Option<String> {
@@ -71,7 +129,7 @@ fn wrong_kind(part: &Part) -> Option<String> {
         Part::Parameter { .. } => "write `NAME: TYPE` or `NAME: {type: TYPE, default: VALUE}`",
         Part::Key("docker_env") => "write the image's name as `image: NAME` on a line below docker_env",
         Part::In("docker_env", "environment") | Part::DockerVariable => {
-            "write each variable as `- [NAME, VALUE]`, or as `- NAME` to pass on its own value"
+            "write each variable as `- [NAME, VALUE]`, or as `- NAME` to copy its value"
         }
         Part::In("docker_env", "volumes") | Part::DockerVolume => {
             "write each volume as `- \"/path/here:/path/there\"`"
@@ -85,36 +143,24 @@ fn spark_job(rule: &SparkJobRule) -> Option<String> {
     let hint = match rule {
         SparkJobRule::NothingToRun => "add one of them",
         SparkJobRule::TwoThingsToRun => "keep one of them",
-        SparkJobRule::PathParameter { .. } => "the job sees no local files: take the type uri or string",
-        SparkJobRule::Environment { .. } => "name the job's packages in its 'python_libraries'",
+        SparkJobRule::PathParameter { .. } => "the job sees no local files: use the type uri or string",
+        SparkJobRule::Environment { .. } => "list the packages under 'python_libraries' instead",
     };
     Some(hint.to_owned())
 }
 
-fn near_entry_point(
-    name: &str,
-    declared: &[String],
-    scripts: &[String],
-    misnamed: Option<&str>,
-) -> Option<String> {
-    if let Some(misnamed) = misnamed {
-        return Some(format!(
-            "rename {misnamed} to MLproject: a file of another name is not read"
-        ));
-    }
+fn near_entry_point(name: &str, declared: &[String], scripts: &[String]) -> Option<String> {
     let known = declared.iter().chain(scripts).map(String::as_str);
     match (nearest(name, known), declared, scripts) {
         (Some(near), _, _) => Some(format!("did you mean '{near}'?")),
-        (None, [], [script, ..]) => Some(format!("name one of the scripts, for example -e {script}")),
-        (None, [], []) => {
-            Some("is this the project's directory? It has no MLproject file with entry points".to_owned())
-        }
+        (None, [], [script, ..]) => Some(format!("run one of the scripts, for example -e {script}")),
+        (None, [], []) => Some(NO_MLPROJECT.to_owned()),
         _ => None,
     }
 }
 
 fn give(names: &[String], undeclared: &[String]) -> String {
-    // Each is compared with each, so only as many as a person types.
+    // All pairs are compared, so only as many as a person types.
     let given = undeclared.iter().take(NAMES_SHOWN).map(String::as_str);
     let meant = names
         .iter()
@@ -150,9 +196,9 @@ fn undeclared(names: &[String], declared: &[String]) -> String {
 
 fn path_missing(value: &str) -> Option<String> {
     let hint = match value.chars().next() {
-        Some('~') => "'~' is not expanded here: write the path out",
+        Some('~') => "'~' is not expanded here: write the whole path",
         Some('/') => return None,
-        _ => "relative paths start from the directory that mlrun is called in",
+        _ => "relative paths start from the current directory, not from the project's",
     };
     Some(hint.to_owned())
 }
@@ -175,15 +221,20 @@ fn template(error: &TemplateError, declared: &[String], is_shell_variable: bool)
     };
     if declared.contains(field) {
         return Some(format!(
-            "Python's format syntax cannot name '{field}': give the parameter a name of letters, digits and '_'"
+            "Python's format syntax cannot use the name '{field}': rename the parameter to letters, digits and '_'"
         ));
     }
     let dollar = if is_shell_variable { "$" } else { "" };
     let doubled = format!("{dollar}{{{{{field}}}}}");
     match name.and_then(|name| nearest(name, declared.iter().map(String::as_str))) {
         Some(near) => Some(format!(
-            "did you mean '{{{near}}}'? Double braces that are meant for the shell: '{doubled}'"
+            "did you mean '{{{near}}}'? Double the braces if they are meant for the shell: '{doubled}'"
         )),
-        None => Some(format!("double braces that are meant for the shell: '{doubled}'")),
+        None if is_shell_variable || name.is_none() => Some(format!(
+            "double the braces that are meant for the shell: '{doubled}'"
+        )),
+        None => Some(format!(
+            "declare it under `parameters:`, or double the braces if they are meant for the shell: '{doubled}'"
+        )),
     }
 }

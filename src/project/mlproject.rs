@@ -1,38 +1,40 @@
-//! The text of an MLproject file: what it declares.
+//! Reads MLproject files.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::entry_point::EntryPoint;
 use super::environment::{self, ProjectEnvironment};
-use super::error::{Part, ProjectError, ProjectProblem, SparkJobRule};
+use super::error::{MistypedKey, Part, ProjectError, ProjectProblem, SparkJobRule};
 use super::location::{KeyPlace, SourceFile};
 use super::parameter::{Parameter, ParameterType};
 use super::reader::{Reader, keys};
 use crate::yaml::{self, Mapping, Node, Value};
 
-/// What an MLproject file declares.
+/// The declarations of an MLproject file.
 #[derive(Debug)]
 pub(super) struct MlProject {
     pub(super) name: Option<String>,
     pub(super) environment: ProjectEnvironment,
     pub(super) entry_points: Vec<EntryPoint>,
+    /// A key that may be meant for `entry_points`.
+    pub(super) mistyped_entry_points: Option<MistypedKey>,
     pub(super) databricks_spark_job: Option<DatabricksSparkJob>,
     pub(super) unknown_keys: Vec<KeyPlace>,
     pub(super) repeated_keys: Vec<KeyPlace>,
 }
 
-/// What `databricks_spark_job` says.
+/// The section `databricks_spark_job`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabricksSparkJob {
-    /// The Python file that is the job; the project has entry points where there is none.
+    /// The job's Python file; without one the project has entry points.
     pub python_file: Option<String>,
     pub parameters: Vec<String>,
-    /// Python packages that the job needs, as `pip` takes them.
+    /// The job's Python packages, as `pip` requirements.
     pub python_libraries: Vec<String>,
 }
 
-/// Reads a file's text; `None` when it declares nothing at all.
+/// Reads a file's text; `None` if it is empty.
 pub(super) fn read(text: Vec<u8>, file: &Path, directory: &Path) -> Result<Option<MlProject>, ProjectError> {
     let parsed = yaml::parse(&text);
     let source = SourceFile::new(file, text);
@@ -63,6 +65,10 @@ pub(super) fn read(text: Vec<u8>, file: &Path, directory: &Path) -> Result<Optio
     Ok(Some(MlProject {
         name: read_name(&reader, project)?,
         environment,
+        mistyped_entry_points: match project.get("entry_points") {
+            Some(_) => None,
+            None => MistypedKey::for_missing("entry_points", project, keys::PROJECT),
+        },
         entry_points,
         databricks_spark_job,
         unknown_keys: reader.unknown_keys,
@@ -114,8 +120,9 @@ fn read_entry_point(
     let mut entry_point = EntryPoint {
         parameters: Vec::new(),
         command: None,
-        command_location: None,
+        command_text: None,
         location: Some(reader.location(key)),
+        mistyped_command: None,
         name,
     };
     let mapping = match &node.value {
@@ -130,7 +137,9 @@ fn read_entry_point(
             return Err(reader.wrong_kind(Part::Command(entry_point.name), "text", command));
         };
         entry_point.command = Some(text.clone());
-        entry_point.command_location = Some(reader.location(command));
+        entry_point.command_text = Some(reader.text_of(command));
+    } else {
+        entry_point.mistyped_command = MistypedKey::for_missing("command", mapping, keys::ENTRY_POINT);
     }
     let part = Part::Parameters(entry_point.name.clone());
     if let Some(parameters) = set_mapping(reader, mapping, "parameters", &part)? {
@@ -184,12 +193,12 @@ fn read_parameter(
     Ok(parameter)
 }
 
-/// The value of a key; `None` where there is no such key or nothing is written after it.
+/// The value of a key; `None` if the key is missing or empty.
 fn set<'m>(mapping: &'m Mapping, key: &str) -> Option<&'m Node> {
     mapping.get(key).filter(|node| !node.is_null())
 }
 
-/// The mapping under a key, where [`set`] finds a value.
+/// The mapping under a key, if [`set`] finds a value.
 fn set_mapping<'m>(
     reader: &Reader,
     mapping: &'m Mapping,

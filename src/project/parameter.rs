@@ -1,4 +1,4 @@
-//! A declared parameter: its type, its default, and the value that it gets for a run.
+//! Declared parameters: types, defaults and the values for a run.
 
 use std::path::Path;
 
@@ -7,36 +7,34 @@ use super::location::Location;
 use super::number::is_float;
 use crate::python_paths::{abspath, split_scheme, unquote};
 
-/// What an entry point declares about a parameter.
+/// A declared parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameter {
     pub name: String,
     pub parameter_type: ParameterType,
-    /// The value when none is given, as Python's `str()` prints what the file says.
+    /// The default, as Python's `str()` prints it.
     pub default: Option<String>,
-    /// What it is, in the project's words.
     pub description: Option<String>,
     pub location: Location,
-    /// Where the default stands.
     pub default_location: Option<Location>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParameterType {
-    /// Any text; also what declares no type.
+    /// Any text; the default type.
     String,
     /// A number.
     Float,
-    /// A local file or directory; what lies elsewhere is downloaded.
+    /// A local file or directory; remote ones are downloaded.
     Path,
     /// A URI; a relative path becomes absolute.
     Uri,
-    /// A word that MLflow gives no meaning: any text.
+    /// A type that MLflow does not know: any text.
     Other(String),
 }
 
 impl ParameterType {
-    /// The type that goes by this word.
+    /// The type of this name.
     pub(super) fn from_word(word: String) -> Self {
         match word.as_str() {
             "string" | "" => Self::String,
@@ -47,7 +45,7 @@ impl ParameterType {
         }
     }
 
-    /// The word that stands for the type in an MLproject file.
+    /// The type's name in an MLproject file.
     pub fn as_str(&self) -> &str {
         match self {
             Self::String => "string",
@@ -62,18 +60,18 @@ impl ParameterType {
 /// What the values of parameters depend on.
 #[derive(Debug, Clone, Copy)]
 pub struct ParameterContext<'a> {
-    /// The directory that relative paths start from: the caller's, not the project's. Absolute.
+    /// The caller's directory, from which relative paths start (not the project's). Absolute.
     pub directory: &'a Path,
-    /// Whether the command runs elsewhere: paths are then those of that place, and stay as they are.
+    /// Whether the command runs on another machine: paths then stay as they are.
     pub is_elsewhere: bool,
 }
 
 /// The values of all parameters of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedParameters {
-    /// The declared ones, in the order of their declaration.
+    /// In the order of their declaration.
     pub declared: Vec<ResolvedParameter>,
-    /// Names and values that are not declared, in the order in which they were given.
+    /// Undeclared names and values, in the order in which they were given.
     pub extra: Vec<(String, String)>,
 }
 
@@ -81,7 +79,7 @@ pub struct ResolvedParameters {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedParameter {
     pub name: String,
-    /// The value to record: as it was given or declared.
+    /// The value to record, as it was given or declared.
     pub logged: String,
     pub value: ParameterValue,
 }
@@ -90,16 +88,16 @@ pub struct ResolvedParameter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParameterValue {
     Text(String),
-    /// A file or directory that must be downloaded; its local path then takes this value's place.
+    /// A file or directory to download; its local path then replaces this value.
     Download {
         uri: String,
-        /// The number of the parameter among the declared ones, from 0.
+        /// The index of the declared parameter.
         position: usize,
     },
 }
 
 impl ParameterValue {
-    /// The text for the command; of what is not downloaded, its URI.
+    /// The text for the command, or the URI of data that is not downloaded.
     pub fn text(&self) -> &str {
         match self {
             Self::Text(text) => text,
@@ -112,7 +110,7 @@ impl ParameterValue {
 struct Origin<'a> {
     parameter: &'a Parameter,
     entry_point: &'a str,
-    location: &'a Location,
+    is_default: bool,
 }
 
 impl Parameter {
@@ -122,7 +120,7 @@ impl Parameter {
         Some(words.collect::<Vec<_>>().join(" "))
     }
 
-    /// Checks a given value, or the default, and makes of it what the command gets.
+    /// Checks a given value, or the default, and converts it for the command.
     pub(super) fn resolve(
         &self,
         given: Option<&str>,
@@ -131,14 +129,10 @@ impl Parameter {
         context: ParameterContext<'_>,
     ) -> Result<ResolvedParameter, ProjectError> {
         let value = given.or(self.default.as_deref()).unwrap_or_default();
-        let location = match (given, &self.default_location) {
-            (None, Some(location)) => location,
-            _ => &self.location,
-        };
         let origin = Origin {
             parameter: self,
             entry_point,
-            location,
+            is_default: given.is_none(),
         };
         let text = ParameterValue::Text;
         let resolved = match self.parameter_type {
@@ -173,6 +167,7 @@ impl Origin<'_> {
             parameter,
             entry_point,
             value: value.to_owned(),
+            is_default: self.is_default,
         }))
     }
 
@@ -185,13 +180,13 @@ impl Origin<'_> {
         }
     }
 
-    /// The absolute local path; `None` for a URI of something elsewhere.
+    /// The absolute local path; `None` for a remote URI.
     fn path(&self, value: &str, directory: &Path) -> Result<Option<String>, ProjectError> {
         let Some(decoded) = local_path(value) else {
             return Ok(None);
         };
         self.check_not_empty(&decoded, "a path")?;
-        // A percent sign in a file's name is no escape, though MLflow takes it for one.
+        // MLflow decodes percent signs even in plain file names.
         let existing = [decoded.as_str(), value]
             .into_iter()
             .find(|path| directory.join(path).exists());
@@ -202,6 +197,7 @@ impl Origin<'_> {
                 entry_point,
                 value: value.to_owned(),
                 path: absolute(directory, &decoded),
+                is_default: self.is_default,
             })),
         }
     }
@@ -214,12 +210,19 @@ impl Origin<'_> {
             parameter,
             entry_point,
             expected,
+            is_default: self.is_default,
         }))
     }
 
     fn error(&self, problem: impl FnOnce(String, String) -> ProjectProblem) -> ProjectError {
         let problem = problem(self.parameter.name.clone(), self.entry_point.to_owned());
-        ProjectError::at(self.location.clone(), problem)
+        let default = self
+            .parameter
+            .default_location
+            .as_ref()
+            .filter(|_| self.is_default);
+        let location = default.unwrap_or(&self.parameter.location);
+        ProjectError::at(location.clone(), problem)
     }
 }
 
@@ -227,10 +230,9 @@ fn absolute(directory: &Path, path: &str) -> String {
     abspath(directory, path).to_string_lossy().into_owned()
 }
 
-/// The local path that a value names, as MLflow's `get_local_path_or_none` reads it: a value
-/// without a scheme, or a `file:` URI without a host; `localhost` is none. Percent signs are decoded
-/// in both.
-fn local_path(value: &str) -> Option<String> {
+/// The local path in a value, as MLflow's `get_local_path_or_none` reads it: a value without a scheme, or a `file:` URI
+/// without a host or with `localhost`. Percent signs are decoded in both.
+pub(crate) fn local_path(value: &str) -> Option<String> {
     let path = match split_scheme(without_blanks(value)) {
         None => value,
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("file") => {
@@ -247,7 +249,7 @@ fn local_path(value: &str) -> Option<String> {
     Some(unquote(path))
 }
 
-/// The value without the blanks and control characters before a URI, which Python's `urlsplit` passes over.
+/// The value without leading blanks and control characters, which Python's `urlsplit` ignores.
 fn without_blanks(value: &str) -> &str {
     value.trim_start_matches(|character| character <= ' ')
 }

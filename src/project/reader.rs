@@ -1,4 +1,4 @@
-//! What the readers of an MLproject file's sections share: keys, places, remarks, names.
+//! Shared by the readers of an MLproject file's sections: known keys, positions, warnings, names.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use num_bigint::BigInt;
 
 use super::error::{Part, ProjectError, ProjectProblem};
-use super::location::{KeyPlace, Location, SourceFile};
+use super::location::{KeyPlace, Location, SourceFile, WrittenText};
 use crate::yaml::{Mapping, Node, Value};
 
-/// The keys that MLflow gives a meaning in an MLproject file.
+/// The keys that MLflow knows in an MLproject file.
 pub(crate) mod keys {
     /// Keys at the top of the file.
     pub(crate) const PROJECT: &[&str] = &[
@@ -22,17 +22,17 @@ pub(crate) mod keys {
     ];
     /// Keys of an entry point.
     pub(crate) const ENTRY_POINT: &[&str] = &["parameters", "command"];
-    /// Keys of a parameter. MLflow gives `description` no meaning, but people write it.
+    /// Keys of a parameter. MLflow ignores `description`, but people write it.
     pub(crate) const PARAMETER: &[&str] = &["type", "default", "description"];
     /// Keys of `docker_env`.
     pub(crate) const DOCKER_ENV: &[&str] = &["image", "volumes", "environment"];
     /// Keys of `databricks_spark_job`.
     pub(crate) const SPARK_JOB: &[&str] = &["python_file", "parameters", "python_libraries"];
-    /// The words for types that MLflow acts upon.
+    /// The types that MLflow knows.
     pub(crate) const TYPES: &[&str] = &["string", "float", "path", "uri"];
 }
 
-/// Knows the file, and collects what is worth a remark in it.
+/// Knows the file, and collects its unknown and repeated keys.
 #[derive(Debug)]
 pub(super) struct Reader {
     file: Arc<SourceFile>,
@@ -53,6 +53,10 @@ impl Reader {
         self.file.at(node.start)
     }
 
+    pub(super) fn text_of(&self, node: &Node) -> WrittenText {
+        self.file.text_of(node)
+    }
+
     pub(super) fn wrong_kind(&self, part: Part, expected: &'static str, node: &Node) -> ProjectError {
         let problem = ProjectProblem::WrongKind {
             part,
@@ -66,8 +70,8 @@ impl Reader {
         ProjectError::at(self.location(node), problem)
     }
 
-    /// Remembers the keys that MLflow gives no meaning, and those that are written again. `section` is the
-    /// keys that lead to the mapping, with dots between them.
+    /// Remembers the keys that MLflow does not know, and repeated ones. `section` is the path to the mapping,
+    /// separated by dots.
     pub(super) fn note_keys(&mut self, section: &str, mapping: &Mapping, known: &[&str]) {
         for (key, _) in mapping.iter() {
             if !key.as_str().is_some_and(|key| known.contains(&key)) {
@@ -78,11 +82,10 @@ impl Reader {
         self.note_repeated(section, mapping);
     }
 
-    /// The entries of a mapping whose keys are names that a project chooses. Names are the keys as
-    /// Python's `str()` prints them.
+    /// The entries of a mapping whose keys the project chooses. Names are the keys as Python's `str()` prints them.
     ///
     /// # Errors
-    /// Two keys that give one name though they are written differently.
+    /// Two keys that are written differently have the same name.
     pub(super) fn named<'m>(
         &mut self,
         section: &str,
@@ -136,7 +139,7 @@ impl Reader {
     }
 }
 
-/// Whether Python takes the value for false: MLflow takes such values as if they were not there.
+/// Whether Python takes the value for false. MLflow ignores such values.
 pub(super) fn is_falsy(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,

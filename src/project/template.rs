@@ -25,12 +25,12 @@ pub enum TemplateError {
     /// A field without its closing brace, or with an opening one inside its name.
     #[error("'{{{field}', which has no matching '}}'")]
     Unclosed { field: String },
-    #[error("'{{{field}}}', but there is no parameter '{name}'")]
+    #[error("'{{{field}}}', but parameter '{name}' is not declared")]
     UnknownName { name: String, field: String },
-    /// `{}` and `{0}` stand for values by their order.
+    /// `{}` and `{0}` pick values by position.
     #[error("'{{{field}}}', but parameters have no numbers, only names")]
     Positional { field: String },
-    /// What Python's syntax or its strings do not have.
+    /// Something that Python's syntax or its strings do not have.
     #[error("'{{{field}}}', but {reason}")]
     Unfit { field: String, reason: &'static str },
     #[error("'{{{field}}}', but the quoted value has only {length} characters")]
@@ -42,12 +42,32 @@ pub enum TemplateError {
         spec: String,
         source: FormatSpecError,
     },
-    /// The command is longer with this field than any system could run.
+    /// This field makes the command longer than any system could run.
     #[error("'{{{field}}}', with which it becomes longer than {} MiB", LONGEST_OUTPUT >> 20)]
     TooLong { field: String },
-    /// A field in the format specification of a field in a format specification.
+    /// A field inside a field inside a format specification.
     #[error("'{{{field}}}', whose fields are nested too deeply")]
     TooDeep { field: String },
+}
+
+impl TemplateError {
+    /// How the part of the template that it is about begins.
+    pub(crate) fn beginning(&self) -> String {
+        let (field, end) = match self {
+            Self::LoneBrace { brace } => return brace.to_string(),
+            Self::UnknownName { field, .. } | Self::Positional { field } => (field, "}"),
+            Self::Unclosed { field }
+            | Self::Unfit { field, .. }
+            | Self::IndexOutOfRange { field, .. }
+            | Self::FormatSpec { field, .. }
+            | Self::TooLong { field }
+            | Self::TooDeep { field } => (field, ""),
+        };
+        match field.strip_suffix('…') {
+            Some(beginning) => format!("{{{beginning}"),
+            None => format!("{{{field}{end}"),
+        }
+    }
 }
 
 const CONVERSIONS: &str = "only '!r', '!s' or '!a' may follow a name's '!'";
@@ -102,7 +122,7 @@ fn expand(text: &[char], value_of: &mut ValueOf<'_>, levels: usize) -> Result<St
     Ok(output)
 }
 
-/// What stands between two braces, in its parts.
+/// The text between two braces, in its parts.
 struct Field<'t> {
     text: &'t [char],
     name: &'t [char],
@@ -262,7 +282,7 @@ fn end_of_spec(text: &[char]) -> Option<usize> {
     })
 }
 
-/// The beginning of a text without an end of its own, as much of it as shows where that is.
+/// The beginning of an unclosed text, enough to find it.
 fn clip(text: &[char]) -> String {
     let line = text.split(|&character| character == '\n').next().unwrap_or(text);
     match line.len() {
@@ -307,10 +327,10 @@ mod tests {
             ("{a:>{w}", "'{a:>{w}', which has no matching '}'"),
             ("{a{w}}", "'{a{w}}', which has no matching '}'"),
             ("{a[0}", "'{a[0}', which has no matching '}'"),
-            ("{nope}", "'{nope}', but there is no parameter 'nope'"),
-            ("{ a }", "'{ a }', but there is no parameter ' a '"),
-            ("${HOME:-x}", "'{HOME:-x}', but there is no parameter 'HOME'"),
-            ("{a:{nope}}", "'{nope}', but there is no parameter 'nope'"),
+            ("{nope}", "'{nope}', but parameter 'nope' is not declared"),
+            ("{ a }", "'{ a }', but parameter ' a ' is not declared"),
+            ("${HOME:-x}", "'{HOME:-x}', but parameter 'HOME' is not declared"),
+            ("{a:{nope}}", "'{nope}', but parameter 'nope' is not declared"),
             ("{}", "'{}', but parameters have no numbers, only names"),
             ("{0}", "'{0}', but parameters have no numbers, only names"),
             (

@@ -174,7 +174,11 @@ pub(super) fn check_experiment_name(name: &str) -> Result<(), LimitError> {
     }
 }
 
-fn check_key(entity: Entity, key: &str) -> Result<(), LimitError> {
+/// Checks the key of a parameter or tag.
+///
+/// # Errors
+/// A store refuses it.
+pub(crate) fn check_key(entity: Entity, key: &str) -> Result<(), LimitError> {
     if key.is_empty() {
         return Err(LimitError::new(format!("a {entity} has an empty key")));
     }

@@ -17,7 +17,7 @@ pub(super) enum Shape {
     FlowList,
     /// `{key: value, …}`.
     FlowMapping,
-    /// `key: value` as an item of a list in brackets: a mapping of its own.
+    /// `key: value` as an item of a list in brackets, which makes a mapping.
     FlowPair,
 }
 
@@ -26,7 +26,7 @@ impl Shape {
         matches!(self, Self::BlockList | Self::IndentlessList | Self::FlowList)
     }
 
-    /// Whether a token of its own begins it.
+    /// Whether a separate token begins it.
     pub(super) fn has_opening_token(self) -> bool {
         !matches!(self, Self::IndentlessList | Self::FlowPair)
     }
@@ -35,14 +35,14 @@ impl Shape {
 /// What comes next in a collection.
 pub(super) enum Next {
     Node(NodeContext),
-    /// A part that is left out, and where it would stand.
+    /// An omitted part, and its position.
     Empty(Mark),
     /// A mapping without braces.
     Pair(Mark),
     End,
 }
 
-/// What may stand where a node is expected.
+/// What is allowed in the place of a node.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum NodeContext {
     /// A block collection too.
@@ -60,7 +60,7 @@ pub(super) struct Open {
     start: Mark,
     /// Items, or keys and values in turn.
     pub(super) parts: Vec<NodeId>,
-    /// Whether the last key stands in brackets without `?` and `:`.
+    /// Whether the last key is in brackets without `?` and `:`.
     has_bare_key: bool,
 }
 
@@ -205,14 +205,14 @@ fn block_value(scanner: &mut Scanner) -> Result<Next, YamlError> {
     }
 }
 
-/// What stands after the indicator of a key or of a value.
+/// What follows the indicator of a key or value.
 fn block_part(scanner: &mut Scanner) -> Result<Next, YamlError> {
     let after = scanner.take()?.end;
     let is_empty = next_is!(scanner, TokenKind::Key | TokenKind::Value | TokenKind::BlockEnd);
     Ok(part(is_empty, after, NodeContext::BlockValue))
 }
 
-/// What stands in brackets after the indicator of a key or of a value.
+/// What follows the indicator of a key or value in brackets.
 fn flow_part(scanner: &mut Scanner) -> Result<Next, YamlError> {
     let after = scanner.take()?.end;
     let is_empty = next_is!(

@@ -33,15 +33,15 @@ fn default_tag_handles() -> HashMap<String, String> {
         .into()
 }
 
-/// What stands before a node's content.
+/// The tag and the anchor before a node's content.
 #[derive(Default)]
 struct Properties {
-    /// Where the first of them stands; `None` where there are none.
+    /// The position of the first of them.
     start: Option<Mark>,
     anchor: Option<String>,
     /// The tag's whole name.
     tag: Option<String>,
-    /// Whether a `!` stands there as the tag.
+    /// Whether the tag is a lone `!`.
     has_lone_mark: bool,
 }
 
@@ -50,8 +50,7 @@ struct Composer {
     nodes: Vec<GraphNode>,
     anchors: HashMap<String, NodeId>,
     tag_handles: HashMap<String, String>,
-    /// The collections that the next node stands in, the innermost last: a stack of our own, so that nesting
-    /// needs no deep calls.
+    /// The open collections, the innermost last. An explicit stack, so that nesting needs no deep calls.
     open: Vec<Open>,
 }
 
@@ -322,7 +321,7 @@ fn nothing(tag: Tag, start: Mark) -> GraphNode {
     }
 }
 
-/// The line that a text ends on, where the mark stands right after it: after a block that is the next one.
+/// The line that a text ends on, for the mark right after it: after a block, that is on the next line.
 fn last_line(end: Mark) -> usize {
     let end = end.position();
     end.line - usize::from(end.column == 1 && end.line > 1)

@@ -22,7 +22,7 @@ pub(super) enum Object {
     Pairs(Vec<(NodeId, NodeId)>),
 }
 
-/// What the nodes of a graph are; `None` for nodes that make no value of their own.
+/// The values of a graph's nodes; `None` for nodes without a value.
 pub(super) type Objects = Vec<Option<Object>>;
 
 /// Finds what the nodes are, and merges what `<<` says into their mappings.

@@ -1,4 +1,4 @@
-//! Why a text is no YAML that can be used.
+//! Why a text is not valid YAML.
 
 use std::fmt;
 
@@ -6,17 +6,17 @@ use thiserror::Error;
 
 use super::node::Position;
 
-/// How deep collections may be nested: enough for any file that a person writes, and little enough
-/// for a small stack. PyYAML ends at about 490, with the recursion limit of Python.
+/// How deep collections may be nested: enough for any file that a person writes, and safe for a small stack.
+/// PyYAML stops at about 490, Python's recursion limit.
 pub(super) const MAX_NESTING: usize = 128;
-/// How many keys of a text `<<` may bring into other mappings.
+/// The most keys that `<<` may merge.
 pub(super) const MAX_MERGED_KEYS: usize = 100_000;
-/// How many bytes of values aliases may repeat, so that a few lines cannot fill the memory.
+/// The most bytes that aliases may repeat, so that a few lines cannot fill the memory.
 pub(super) const MAX_ALIAS_COPIES: usize = 16 * 1024 * 1024;
-/// How many digits an integer may have: what Python converts without being told otherwise.
+/// The most digits of an integer: Python's own default limit.
 pub(super) const MAX_INTEGER_DIGITS: usize = 4300;
 
-/// A text that could not be read, and where.
+/// Why a text could not be read, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub struct YamlError {
     /// What is wrong, without the place.
@@ -34,7 +34,7 @@ impl YamlError {
         }
     }
 
-    /// What to do about it, where that can be said.
+    /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         self.hint.map(str::to_owned)
     }
@@ -55,19 +55,19 @@ pub(super) enum Problem {
     // The characters.
     #[error("the text is not valid {encoding}")]
     Encoding { encoding: &'static str },
-    #[error("the text holds the control character U+{code:04X}")]
+    #[error("the text contains the control character U+{code:04X}")]
     ControlCharacter { code: u32 },
 
     // The tokens.
     #[error("a tab cannot separate or indent anything")]
     Tab,
-    #[error("unexpected character '{character}'")]
+    #[error("the character '{character}' cannot begin a value")]
     UnexpectedCharacter { character: char },
-    #[error("unexpected ':'")]
+    #[error("a ':' is not allowed here")]
     UnexpectedValue,
-    #[error("unexpected '?'")]
+    #[error("a '?' is not allowed here")]
     UnexpectedKey,
-    #[error("unexpected '- ': a list item cannot begin here")]
+    #[error("a list item ('- ') cannot begin here")]
     UnexpectedListItem,
     #[error("no ':' follows the key at {key}")]
     NoColon { key: Position },
@@ -77,7 +77,7 @@ pub(super) enum Problem {
     UnknownEscape { character: char },
     #[error("the escape needs {length} hexadecimal digits")]
     EscapeDigits { length: usize },
-    #[error("the escape is no Unicode character")]
+    #[error("the escape is not a Unicode character")]
     EscapeCharacter,
     #[error("only '+', '-', a digit from 1 to 9 or a comment may follow '|' and '>'")]
     BlockHeader,
@@ -94,13 +94,13 @@ pub(super) enum Problem {
         expected: &'static str,
         found: &'static str,
     },
-    #[error("expected ',' or '{closing}' in what begins at {start}, found {found}")]
+    #[error("expected ',' or '{closing}' to close the bracket at {start}, found {found}")]
     ExpectedClosing {
         closing: char,
         start: Position,
         found: &'static str,
     },
-    #[error("the '%YAML' directive stands twice")]
+    #[error("the '%YAML' directive is repeated")]
     SecondVersion,
     #[error("only YAML 1 can be read")]
     Version,
@@ -108,7 +108,7 @@ pub(super) enum Problem {
     SecondTagHandle { handle: String },
     #[error("the tag handle '{}' is not declared", short(handle))]
     UnknownTagHandle { handle: String },
-    #[error("'*{0}' stands for nothing: no '&{0}' comes before it", short(name))]
+    #[error("unknown alias '*{0}': there is no '&{0}' before it", short(name))]
     UnknownAlias { name: String },
     #[error("'&{}' is already used at {first}", short(name))]
     SecondAnchor { name: String, first: Position },
@@ -126,7 +126,7 @@ pub(super) enum Problem {
         tag: &'static str,
         found: &'static str,
     },
-    #[error("'{}' is no {kind}", short(text))]
+    #[error("'{}' is not a valid {kind}", short(text))]
     Malformed { kind: &'static str, text: String },
     #[error("an integer of more than {MAX_INTEGER_DIGITS} digits")]
     IntegerTooLong,
@@ -150,15 +150,15 @@ impl Problem {
             Self::Tab => "use spaces",
             Self::Encoding { .. } => "save the file as UTF-8",
             Self::UnexpectedCharacter { .. } => "put text that begins with this character in quotes",
-            Self::UnexpectedValue => "check the indentation, and put text that holds ': ' in quotes",
+            Self::UnexpectedValue => "check the indentation, and put text that contains ': ' in quotes",
             Self::NoColon { .. } | Self::UnexpectedListItem | Self::Expected { .. } => {
-                "check the indentation, and put text that is no 'key: value' in quotes"
+                "check the indentation, and put text that is not 'key: value' in quotes"
             }
             Self::UnknownEscape { .. } => {
                 "double the backslash, or use single quotes, in which it has no meaning"
             }
             Self::ExpectedClosing { .. } => {
-                "put text that holds ',', '?' or brackets in quotes, and close every bracket"
+                "put text that contains ',', '?' or brackets in quotes, and close every bracket"
             }
             Self::AnchorName { .. } | Self::UnknownAlias { .. } => {
                 "put text that begins with '*' or '&' in quotes"
@@ -175,7 +175,7 @@ impl Problem {
     }
 }
 
-/// The beginning of a text, fit for a message: a long one is cut, control characters are replaced.
+/// The beginning of a text for a message, without control characters.
 fn short(text: &str) -> String {
     const LONGEST: usize = 60;
     let mut characters = text.chars();

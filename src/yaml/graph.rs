@@ -1,6 +1,6 @@
 //! A document's nodes as written: tags and contents, before they become values.
 //!
-//! A node that an alias repeats is one node here, so that no chain of aliases makes a document grow.
+//! A node that aliases repeat is stored once, so a chain of aliases does not make a document grow.
 
 use super::node::Style;
 use super::scanner::Mark;
@@ -82,14 +82,14 @@ pub(super) enum Tag {
     Merge,
     /// `=` as a key.
     DefaultValue,
-    /// A tag that stands for nothing here.
+    /// An unknown tag.
     Unknown(String),
 }
 
 /// What the tags of YAML itself begin with.
 const YAML_TAG_PREFIX: &str = "tag:yaml.org,2002:";
 
-/// The tags of YAML itself: what stands after the prefix, and the tag as a person writes it.
+/// YAML's own tags: the name after the prefix, and the tag as people write it.
 const TAGS: [(&str, &str, Tag); 14] = [
     ("null", "!!null", Tag::Null),
     ("bool", "!!bool", Tag::Bool),

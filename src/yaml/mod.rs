@@ -1,18 +1,18 @@
 //! YAML as Python's PyYAML reads it with `yaml.safe_load`, which is how MLflow reads its files.
 //!
 //! YAML 1.1 with PyYAML's own reading of it: `yes` and `on` are booleans, `010` is eight, `1e-5` is
-//! text while `1.0e-5` is a number, tabs separate nothing, `{default:}` has an empty value. Values
-//! print as Python's `str()` and `repr()` print them, since that is what reaches a command.
+//! text but `1.0e-5` is a number, tabs do not separate, `{default:}` has an empty value. Values
+//! print as Python's `str()` and `repr()` print them, since commands get that.
 //!
 //! ```text
 //! bytes -> text -> scanner (tokens) -> compose (graph of nodes) -> construct (Node, Value)
 //! ```
 //!
-//! The scanner is our own: the crates that give YAML events follow libyaml or YAML 1.2, and differ
-//! from PyYAML in what they refuse, in what they accept and in some values.
+//! The crates that read YAML follow libyaml or YAML 1.2; they differ from PyYAML in what they accept and in
+//! some values. That is why the scanner is our own.
 //!
-//! What would fill the memory or the stack is an error with its place; the limits stand in `error.rs`. A
-//! collection that contains itself is an error too.
+//! A text that would exhaust the memory or the stack is an error (see the limits in `error.rs`), and so is a
+//! collection that contains itself.
 
 mod collection;
 mod compose;

@@ -1,4 +1,4 @@
-//! Values and where they stand.
+//! Values and their positions.
 
 use std::fmt;
 
@@ -32,20 +32,20 @@ pub struct Node {
     pub written: Written,
 }
 
-/// How a value is written, for remarks about it.
+/// How a value is written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Written {
     pub style: Style,
-    /// The last line of the text, counted from 1; of a collection the line that it begins on.
+    /// The last line of the text, counted from 1; for a collection, its first line.
     pub last_line: usize,
-    /// The text, where the value is a single one but no text itself.
+    /// The text of a scalar that is not text itself.
     pub(super) text: Option<Box<str>>,
 }
 
 /// The ways to write a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Style {
-    /// Without quotes; also where nothing is written.
+    /// Without quotes, or nothing at all.
     #[default]
     Plain,
     SingleQuoted,
@@ -73,7 +73,7 @@ pub enum Value {
     List(Vec<Node>),
     /// A `list` of pairs (`tuple`), from `!!omap` and `!!pairs`.
     Pairs(Vec<(Node, Node)>),
-    /// `set`: each value once, in the order in which Python would print them where that is known.
+    /// `set`: each value once, in the order in which Python would print them if that is known.
     Set(Vec<Node>),
     Map(Mapping),
 }
@@ -113,7 +113,7 @@ impl Value {
         }
     }
 
-    /// The items, if it is a list. The pairs of `!!omap` and `!!pairs` are none.
+    /// The items, if it is a list (not the pairs of `!!omap` and `!!pairs`).
     pub fn as_list(&self) -> Option<&[Node]> {
         match self {
             Self::List(items) => Some(items),
@@ -131,8 +131,7 @@ impl Value {
 }
 
 impl Node {
-    /// The text of a single value as it is written, but for quotes, escapes and folded lines; empty
-    /// for a collection.
+    /// The text of a scalar without quotes, escapes and folded lines; empty for a collection.
     pub fn text(&self) -> &str {
         match &self.value {
             Value::Str(text) => text,

@@ -54,7 +54,7 @@ pub(super) fn is_float(text: &str) -> bool {
     }
 }
 
-/// Digits, the first of which is no underscore.
+/// Digits that do not begin with an underscore.
 fn is_digits(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_digit()) && is_fraction(text)
 }
@@ -129,7 +129,7 @@ pub(super) fn read_float(text: &str) -> Result<f64, Problem> {
     Ok(if is_negative { -value } else { value })
 }
 
-/// Adds from the last digit on, as PyYAML does, so that rounding is the same.
+/// Adds from the last digit on, as PyYAML does, for the same rounding.
 fn read_sixties(text: &str) -> Option<f64> {
     let mut base = BigInt::from(1);
     let mut value = 0.0;

@@ -157,7 +157,7 @@ fn write_bytes(bytes: &[u8], out: &mut String) {
     write_quoted(bytes.iter().map(|&byte| char::from(byte)), out, escape);
 }
 
-/// Writes what texts and bytes have in common; `other` gives the form of what is no printable ASCII.
+/// Writes what texts and bytes have in common; `other` formats anything but printable ASCII.
 fn write_quoted(
     characters: impl Iterator<Item = char> + Clone,
     out: &mut String,

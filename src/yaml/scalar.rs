@@ -10,7 +10,7 @@ pub(super) fn resolve(text: &str) -> Tag {
         return Tag::Null;
     }
     // PyYAML's patterns also fit before a last line's end, which a text has here only when a lone
-    // '!' stands before a quoted one.
+    // A '!' precedes a quoted one.
     match text.strip_suffix('\n').unwrap_or(text) {
         "~" | "null" | "Null" | "NULL" => Tag::Null,
         "<<" => Tag::Merge,

@@ -160,24 +160,24 @@ fn errors_say_what_and_where() {
         ),
         (
             "name: x\ncommand: @x",
-            "unexpected character '@'",
+            "the character '@' cannot begin a value",
             2,
             10,
             Some("put text that begins with this character in quotes"),
         ),
         (
             "command: echo a: b",
-            "unexpected ':'",
+            "a ':' is not allowed here",
             1,
             16,
-            Some("check the indentation, and put text that holds ': ' in quotes"),
+            Some("check the indentation, and put text that contains ': ' in quotes"),
         ),
         (
             "a: 1\nb\nc: 2",
             "no ':' follows the key at line 2, column 1",
             3,
             1,
-            Some("check the indentation, and put text that is no 'key: value' in quotes"),
+            Some("check the indentation, and put text that is not 'key: value' in quotes"),
         ),
         (
             "a: \"b\nc: d",
@@ -188,17 +188,17 @@ fn errors_say_what_and_where() {
         ),
         (
             "a: [b, c",
-            "expected ',' or ']' in what begins at line 1, column 4, found the end of the text",
+            "expected ',' or ']' to close the bracket at line 1, column 4, found the end of the text",
             1,
             9,
-            Some("put text that holds ',', '?' or brackets in quotes, and close every bracket"),
+            Some("put text that contains ',', '?' or brackets in quotes, and close every bracket"),
         ),
         (
             "a: b\n- c",
             "expected the next key or the mapping's end, found '-'",
             2,
             1,
-            Some("check the indentation, and put text that is no 'key: value' in quotes"),
+            Some("check the indentation, and put text that is not 'key: value' in quotes"),
         ),
         (
             "command: *.py",
@@ -209,7 +209,7 @@ fn errors_say_what_and_where() {
         ),
         (
             "command: *x",
-            "'*x' stands for nothing: no '&x' comes before it",
+            "unknown alias '*x': there is no '&x' before it",
             1,
             10,
             Some("put text that begins with '*' or '&' in quotes"),
@@ -223,7 +223,7 @@ fn errors_say_what_and_where() {
         ),
         (
             "a: 2020-02-30",
-            "'2020-02-30' is no date or time",
+            "'2020-02-30' is not a valid date or time",
             1,
             4,
             Some("put the text in quotes if it is meant as text"),
@@ -304,7 +304,7 @@ fn what_a_reader_of_files_asks() {
 }
 
 #[test]
-fn repeated_keys_are_told() {
+fn repeated_keys_are_reported() {
     for (text, expected) in [
         (
             "a: 1\nb: 2\na: 3\na: 4\n",
@@ -339,7 +339,7 @@ fn repeated_keys_are_told() {
     }
 }
 
-/// How values are written is kept, since remarks are about that.
+/// Findings need to know how values are written.
 #[test]
 fn the_writing_is_kept() {
     for (text, style, last_line, written) in [

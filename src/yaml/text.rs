@@ -50,7 +50,7 @@ fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Vec<char>, Yam
     ))
 }
 
-/// Whether YAML allows the character to stand in a text as itself.
+/// Whether YAML allows the character in a text without an escape.
 fn is_allowed(character: char) -> bool {
     matches!(character,
         '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)

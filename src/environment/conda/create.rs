@@ -17,6 +17,7 @@ use crate::env_vars::{MAMBA_ALWAYS_YES, MLFLOW_CONDA_CREATE_ENV_CMD};
 use crate::environment::EnvironmentError;
 use crate::environment::cache::{self, BuildCalls, Builder, Condition, Entry};
 use crate::environment::culprit::{self, Origins};
+use crate::environment::environment_file::FileProblems;
 use crate::process::{ProcessError, ProgramCall};
 
 /// What `conda env list --json` writes.
@@ -57,6 +58,11 @@ impl Builder for CondaPlan {
     }
 
     async fn build(&self, calls: &BuildCalls<'_>) -> Result<(), EnvironmentError> {
+        if let Some(file) = &self.file {
+            let mut problems = FileProblems::default();
+            super::add_problems(file, &mut problems);
+            problems.check_all()?;
+        }
         // Both write it beside the file, and a killed one leaves it there.
         let _lists = self.file.as_deref().and_then(ListsForPip::watch);
         let name = &self.entry.name;

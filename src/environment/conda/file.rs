@@ -5,9 +5,14 @@ use std::path::Path;
 use crate::environment::EnvironmentError;
 use crate::environment::culprit::Origins;
 use crate::environment::environment_file::{
-    EnvironmentFile, OtherFile, RequirementLine, read_text, unreadable_hint,
+    EnvironmentFile, FileProblemKind, FileProblems, OtherFile, RequirementLine, read_text, unreadable,
 };
+use crate::environment::python::check_requirement;
+use crate::nearest::nearest;
 use crate::yaml::{Mapping, Node, Position, Value};
+
+const KIND: &str = "a conda environment file";
+const KEYS: [&str; 5] = ["name", "channels", "dependencies", "prefix", "variables"];
 
 /// A conda environment file (`conda.yaml`, whatever its name) as text.
 #[derive(Debug)]
@@ -26,33 +31,24 @@ pub(super) enum Dependency {
 
 impl CondaFile {
     pub(super) fn read(path: &Path) -> Result<Self, EnvironmentError> {
-        let text = read_text(path).map_err(|error| {
-            let message = format!("cannot read the conda environment file {}", path.display());
-            EnvironmentError::new(message, unreadable_hint(path, &error)).caused_by(error)
-        })?;
+        let text = read_text(path).map_err(|error| unreadable(path, "the conda environment file", error))?;
         Ok(Self {
-            file: EnvironmentFile::new(path, text.as_str(), "a conda environment file"),
+            file: EnvironmentFile::new(path, text.as_str(), KIND),
             text,
         })
     }
 
     /// The dependencies in their order.
+    ///
+    /// # Errors
+    /// The first problem that stops a run.
     pub(super) fn dependencies(&self) -> Result<Vec<Dependency>, EnvironmentError> {
-        let root = self
-            .parse()
-            .map_err(|error| self.file.mistaken().unwrap_or(error))?;
-        let Value::Map(mapping) = &root.value else {
-            let wrong_kind = || self.wrong_kind("a conda environment file", "a mapping", &root);
-            return Err(self.file.mistaken().unwrap_or_else(wrong_kind));
-        };
-        self.check_keys(mapping)?;
-        let Some(node) = mapping.get("dependencies") else {
-            return Ok(Vec::new());
-        };
-        let Some(items) = node.as_list() else {
-            return Err(self.wrong_kind("'dependencies'", "a list", node));
-        };
-        items.iter().map(|item| self.dependency(item)).collect()
+        let mut problems = FileProblems::default();
+        let dependencies = self.read_all(&mut problems);
+        match problems.check_all() {
+            Ok(()) => Ok(dependencies),
+            Err(error) => Err(self.file.mistaken().unwrap_or(error)),
+        }
     }
 
     /// The lines that a program's message may be about; none if the file cannot be read as its user meant it.
@@ -67,19 +63,18 @@ impl CondaFile {
         Origins::new(of_pip, packages)
     }
 
-    /// Whether conda itself can read the file. It also takes a requirements file of pip, whose lines it
+    /// The problems that stop conda, or that it warns of. It also takes a requirements file of pip, whose lines it
     /// installs as its own packages.
-    pub(super) fn check(&self) -> Result<(), EnvironmentError> {
+    pub(super) fn problems(&self) -> FileProblems {
+        let mut problems = FileProblems::default();
         if OtherFile::of(self.file.path()) == Some(OtherFile::Requirements) {
-            return self.check_requirements();
+            self.check_requirements(&mut problems);
+        } else if let Some(mistaken) = self.file.mistaken() {
+            problems.invalid(mistaken);
+        } else {
+            self.read_all(&mut problems);
         }
-        if let Some(mistaken) = self.file.mistaken() {
-            return Err(mistaken);
-        }
-        match &self.parse()?.value {
-            Value::Map(mapping) => self.check_keys(mapping),
-            _ => Ok(()),
-        }
+        problems
     }
 
     /// The error for a file that is of another kind by its name or its keys, also if conda could make
@@ -87,15 +82,49 @@ impl CondaFile {
     pub(super) fn mistaken(&self) -> Option<EnvironmentError> {
         self.file.mistaken().or_else(|| {
             let root = self.parse().ok()?;
-            self.check_keys(root.as_mapping()?).err()
+            root.as_mapping()?
+                .iter()
+                .find_map(|(key, _)| self.key_of_python(key))
         })
     }
 
-    /// Whether the lines are such as conda can take too.
-    fn check_requirements(&self) -> Result<(), EnvironmentError> {
+    /// Reads as much of the file as can be read, and adds everything that is wrong.
+    fn read_all(&self, problems: &mut FileProblems) -> Vec<Dependency> {
+        let root = match self.parse() {
+            Ok(root) => root,
+            Err(error) => {
+                problems.invalid(error);
+                return Vec::new();
+            }
+        };
+        let Value::Map(mapping) = &root.value else {
+            let error = self.wrong_kind(KIND, "a mapping", &root);
+            problems.add(FileProblemKind::NotAMapping, error);
+            return Vec::new();
+        };
+        self.check_keys(mapping, problems);
+        let Some(node) = mapping.get("dependencies") else {
+            return Vec::new();
+        };
+        let Some(items) = node.as_list() else {
+            problems.invalid(self.wrong_kind("'dependencies'", "a list", node));
+            return Vec::new();
+        };
+        let mut read = |item| match self.dependency(item, problems) {
+            Ok(dependency) => Some(dependency),
+            Err(error) => {
+                problems.invalid(error);
+                None
+            }
+        };
+        items.iter().filter_map(&mut read).collect()
+    }
+
+    /// Finds a line that only pip understands.
+    fn check_requirements(&self, problems: &mut FileProblems) {
         let mut lines = self.text.lines().enumerate();
         let Some((index, line)) = lines.find(|(_, line)| line.trim_start().starts_with('-')) else {
-            return Ok(());
+            return;
         };
         let position = Position {
             line: index + 1,
@@ -106,32 +135,47 @@ impl CondaFile {
             line.trim()
         );
         let hint = OtherFile::Requirements.hint(&self.file.name());
-        Err(self.file.problem(position, &problem, hint))
+        problems.invalid(self.file.problem(position, &problem, hint));
     }
 
-    /// Refuses the keys of a `python_env.yaml`, which conda would ignore.
-    fn check_keys(&self, mapping: &Mapping) -> Result<(), EnvironmentError> {
-        let of_python = mapping
-            .iter()
-            .find(|(key, _)| matches!(key.as_str(), Some("python" | "build_dependencies")));
-        let Some((key, _)) = of_python else {
-            return Ok(());
-        };
-        let name = key.as_str().unwrap_or_default();
+    /// Refuses the keys of a `python_env.yaml`, and finds those that conda ignores.
+    fn check_keys(&self, mapping: &Mapping, problems: &mut FileProblems) {
+        for (key, _) in mapping.iter() {
+            let name = key.value.to_python_str();
+            if let Some(error) = self.key_of_python(key) {
+                problems.invalid(error);
+            } else if !KEYS.contains(&name.as_str()) {
+                let problem = format!("unknown key '{name}' in {KIND}; conda ignores it");
+                let hint = match nearest(&name, KEYS) {
+                    Some(near) => format!("did you mean '{near}'?"),
+                    None => format!("the keys are {}", KEYS.join(", ")),
+                };
+                let error = self.file.problem(key.start, &problem, hint);
+                problems.add(FileProblemKind::UnknownKey, error);
+            }
+        }
+        self.file.note_repeated(mapping, problems);
+    }
+
+    /// The error for a key of a `python_env.yaml`, which conda would ignore.
+    fn key_of_python(&self, key: &Node) -> Option<EnvironmentError> {
+        let name = key
+            .as_str()
+            .filter(|name| matches!(*name, "python" | "build_dependencies"))?;
         let problem =
             format!("'{name}' belongs to a Python environment file, not to a conda environment file");
         let hint = format!(
             "write `python_env: {}` instead of conda_env in MLproject",
             self.file.name()
         );
-        Err(self.file.problem(key.start, &problem, hint))
+        Some(self.file.problem(key.start, &problem, hint))
     }
 
     fn parse(&self) -> Result<Node, EnvironmentError> {
         self.file.parse(self.text.as_bytes())
     }
 
-    fn dependency(&self, node: &Node) -> Result<Dependency, EnvironmentError> {
+    fn dependency(&self, node: &Node, problems: &mut FileProblems) -> Result<Dependency, EnvironmentError> {
         let pip = match &node.value {
             Value::Str(package) => {
                 return Ok(Dependency::Package(self.file.requirement(node.start, package)));
@@ -152,9 +196,11 @@ impl CondaFile {
             Some(text) => Ok(self.file.requirement(requirement.start, text)),
             None => Err(self.wrong_kind("a requirement of pip", "text", requirement)),
         };
-        Ok(Dependency::Pip(
-            requirements.iter().map(text).collect::<Result<_, _>>()?,
-        ))
+        let requirements: Vec<RequirementLine> = requirements.iter().map(text).collect::<Result<_, _>>()?;
+        for line in &requirements {
+            check_requirement(line, problems);
+        }
+        Ok(Dependency::Pip(requirements))
     }
 
     fn wrong_kind(&self, part: &str, expected: &str, node: &Node) -> EnvironmentError {

@@ -14,7 +14,8 @@ use tokio::sync::OnceCell;
 pub(super) use python_env::DerivedPythonEnv;
 
 use super::cache::{self, Entry};
-use super::{EnvManager, EnvironmentError};
+use super::environment_file::{FileProblemKind, FileProblems};
+use super::{EnvManager, EnvironmentError, python};
 use directories::{CondaEnvironment, Directories};
 use file::CondaFile;
 use installation::Installation;
@@ -46,9 +47,11 @@ impl CondaPlan {
         let directory = match directories.find(&name) {
             Some(found) => found.prefix,
             None => {
-                if let Some(contents) = &contents {
+                if let Some(file) = file {
                     // conda's own message about such a file is a traceback.
-                    contents.check()?;
+                    let mut problems = FileProblems::default();
+                    add_problems(file, &mut problems);
+                    problems.check()?;
                 }
                 directories.of_new(&name)
             }
@@ -79,6 +82,28 @@ impl CondaPlan {
 /// The program that makes environments, wherever it was found.
 pub(super) fn program() -> Result<PathBuf, EnvironmentError> {
     Installation::find(String::new).map(|found| found.create_program)
+}
+
+/// Adds everything that is wrong with a conda environment file, for conda.
+pub(super) fn add_problems(file: &Path, problems: &mut FileProblems) {
+    let contents = match CondaFile::read(file) {
+        Ok(contents) => contents,
+        Err(error) => return problems.invalid(error),
+    };
+    let found = contents.problems();
+    let is_fit = found.stop_no_run();
+    problems.append(found);
+    if !is_fit {
+        return;
+    }
+    match DerivedPythonEnv::derive(&contents) {
+        // conda calls pip in the file's directory.
+        Ok(derived) => {
+            let directory = file.parent().unwrap_or(file);
+            python::add_problems(&derived.python_env, directory, problems);
+        }
+        Err(error) => problems.add(FileProblemKind::CondaOnly, error),
+    }
 }
 
 /// The environments that conda knows, as far as they can be seen without asking it.

@@ -37,7 +37,7 @@ impl DerivedPythonEnv {
         Self::derive(&CondaFile::read(file)?)
     }
 
-    fn derive(file: &CondaFile) -> Result<Self, EnvironmentError> {
+    pub(super) fn derive(file: &CondaFile) -> Result<Self, EnvironmentError> {
         let mut environment = Self::default();
         for dependency in file.dependencies()? {
             match dependency {

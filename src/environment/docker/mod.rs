@@ -19,6 +19,7 @@ pub(crate) use error::DockerError;
 pub(crate) use image::CODE_DIRECTORY;
 pub(crate) use image_name::{image_name, is_repository};
 pub(crate) use settings::{ContainerSettings, mount_arguments};
+pub(super) use settings::{check_variable, check_volume};
 
 use self::image::Build;
 use self::project_files::ProjectFiles;
@@ -67,6 +68,25 @@ pub(crate) struct Container {
     pub settings: ContainerSettings,
 }
 
+/// Refuses an image whose name is not valid.
+pub(super) fn check_image(image: &str) -> Result<(), DockerError> {
+    if !image.starts_with('-') && image.chars().all(|character| character.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(DockerError::new(
+        format!("'{image}' is not a valid image name"),
+        "write [host/]name[:tag], such as python:3.12-slim",
+    ))
+}
+
+/// The error for a project whose image has no name to be built under.
+pub(super) fn no_name() -> DockerError {
+    DockerError::new(
+        "the project has no name, but the image that is built for it needs one",
+        "add a line such as `name: my-project` to the MLproject file, or pass --no-build-image to run the image as it is",
+    )
+}
+
 /// The container that a run gets. Nothing has been done for it yet.
 #[derive(Debug, Clone)]
 pub(super) struct DockerPlan {
@@ -92,24 +112,14 @@ impl DockerPlan {
     ) -> Result<Self, DockerError> {
         let settings = ContainerSettings::read(environment, request.docker_args, directory)?;
         let base = environment.image.clone();
-        if base.starts_with('-') || base.contains(|character: char| !character.is_ascii_graphic()) {
-            return Err(DockerError::new(
-                format!("'{base}' is not a valid image name"),
-                "write [host/]name[:tag], such as python:3.12-slim",
-            ));
-        }
+        check_image(&base)?;
         let built = match request.project_name {
             _ if request.as_it_is => None,
             Some(_) if let Some(repository) = request.repository => {
                 Some(image_name::pushed_name(repository, request.commit))
             }
             Some(name) => Some(image_name(name, request.commit)),
-            None => {
-                return Err(DockerError::new(
-                    "the project has no name, but the image that is built for it needs one",
-                    "add a line such as `name: my-project` to the MLproject file, or pass --no-build-image to run the image as it is",
-                ));
-            }
+            None => return Err(no_name()),
         };
         let is_remote = request.repository.is_some();
         let (engine, base_id) = if is_remote && built.is_none() {

@@ -89,14 +89,7 @@ impl ContainerSettings {
         for entry in entries {
             match entry {
                 EnvironmentEntry::Copy(name) => {
-                    if let Some((name, _)) = name.split_once('=') {
-                        return Err(DockerError::new(
-                            format!("'{name}=…' in docker_env's environment is not a variable's name"),
-                            format!(
-                                "write [{name}, VALUE] to set the variable, or only {name} to copy it from this machine"
-                            ),
-                        ));
-                    }
+                    check_copied(name)?;
                     match std::env::var_os(name) {
                         Some(value) => self.variables.push(checked(name, &value.to_string_lossy())?),
                         None => missing.push(name.clone()),
@@ -116,6 +109,42 @@ impl ContainerSettings {
             format!("export {}=…", missing.join("=… ")),
         ))
     }
+}
+
+/// Refuses `NAME=value`, without showing the value.
+fn check_copied(name: &str) -> Result<(), DockerError> {
+    let Some((name, _)) = name.split_once('=') else {
+        return Ok(());
+    };
+    Err(DockerError::new(
+        format!("'{name}=…' in docker_env's environment is not a variable's name"),
+        format!("write [{name}, VALUE] to set the variable, or only {name} to copy it from this machine"),
+    ))
+}
+
+/// Checks a variable of `docker_env`, whatever is set on this machine.
+pub(in crate::environment) fn check_variable(entry: &EnvironmentEntry) -> Result<(), DockerError> {
+    match entry {
+        EnvironmentEntry::Copy(name) => check_copied(name).and_then(|()| checked(name, "").map(drop)),
+        EnvironmentEntry::Set(name, value) => checked(name, value).map(drop),
+    }
+}
+
+/// Checks a volume of `docker_env`, whatever variables are set on this machine.
+pub(in crate::environment) fn check_volume(volume: &str, directory: &Path) -> Result<(), DockerError> {
+    let variable = |_: &str| Some("x".to_owned());
+    let surroundings = Surroundings {
+        directory,
+        variable: &variable,
+    };
+    let words = surroundings.arguments(volume);
+    for word in words.map_err(not_expanded("the volume", volume))? {
+        // The value of a variable may have colons and slashes.
+        if !volume.contains('$') {
+            Volume::read(&word, directory)?;
+        }
+    }
+    Ok(())
 }
 
 fn checked(name: &str, value: &str) -> Result<(String, String), DockerError> {

@@ -7,6 +7,7 @@ mod build;
 mod interpreter;
 mod probe;
 mod python_env;
+mod requirement_line;
 mod requirements;
 mod requirements_file;
 mod version;
@@ -16,7 +17,8 @@ use std::path::{Path, PathBuf};
 pub(crate) use interpreter::PythonOnPath;
 pub(super) use interpreter::{default_version, on_path, uv_is_installed};
 pub(super) use python_env::PythonEnv;
-pub(super) use requirements::is_locked;
+pub(super) use requirement_line::check as check_requirement;
+pub(super) use requirements::{add_problems, is_locked};
 pub(super) use requirements_file::RequirementsFile;
 pub(super) use version::PythonRequest;
 

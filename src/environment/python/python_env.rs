@@ -2,12 +2,16 @@
 
 use std::path::Path;
 
+use super::requirement_line;
 use super::version::PythonRequest;
 use crate::environment::EnvironmentError;
-use crate::environment::environment_file::{EnvironmentFile, RequirementLine, check_mark, unreadable_hint};
+use crate::environment::environment_file::{
+    EnvironmentFile, FileProblems, RequirementLine, check_mark, unreadable,
+};
 use crate::nearest::nearest;
 use crate::yaml::{Mapping, Node, Value};
 
+const KIND: &str = "a Python environment file";
 const KEYS: [&str; 3] = ["python", "build_dependencies", "dependencies"];
 /// Keys that only conda's files have.
 const KEYS_OF_CONDA: [&str; 4] = ["name", "channels", "prefix", "variables"];
@@ -27,19 +31,35 @@ pub(in crate::environment) struct PythonEnv {
 
 impl PythonEnv {
     /// Reads a `python_env.yaml`, whatever its name.
+    ///
+    /// # Errors
+    /// The first problem that stops a run.
     pub(in crate::environment) fn read(file: &Path) -> Result<Self, EnvironmentError> {
-        let text = std::fs::read(file).and_then(|text| check_mark(&text).map(|()| text));
-        let text = text.map_err(|error| {
-            let message = format!("cannot read the Python environment file {}", file.display());
-            EnvironmentError::new(message, unreadable_hint(file, &error)).caused_by(error)
-        })?;
-        let reader = Reader {
-            file: EnvironmentFile::new(file, text.as_slice(), "a Python environment file"),
+        let mut problems = FileProblems::default();
+        let python_env = Self::read_all(file, &mut problems);
+        problems.check().map(|()| python_env)
+    }
+
+    /// Reads as much of the file as can be read, and adds everything that is wrong.
+    pub(in crate::environment) fn read_all(file: &Path, problems: &mut FileProblems) -> Self {
+        let text = match std::fs::read(file).and_then(|text| check_mark(&text).map(|()| text)) {
+            Ok(text) => text,
+            Err(error) => {
+                problems.invalid(unreadable(file, "the Python environment file", error));
+                return Self::default();
+            }
         };
-        // A file that is something else by its name too is better called by that.
-        reader
-            .read(&text)
-            .map_err(|error| reader.file.mistaken().unwrap_or(error))
+        let mut reader = Reader::new(EnvironmentFile::new(file, text.as_slice(), KIND));
+        let python_env = reader.read(&text);
+        if !reader.problems.stop_no_run()
+            && let Some(mistaken) = reader.file.mistaken()
+        {
+            // The name tells best what the file is.
+            problems.invalid(mistaken);
+            return Self::default();
+        }
+        problems.append(reader.problems);
+        python_env
     }
 
     /// The text that the name of the environment is made of: Python's `str()` of the description.
@@ -64,87 +84,124 @@ pub(super) fn python_repr(text: &str) -> String {
 
 struct Reader {
     file: EnvironmentFile,
+    problems: FileProblems,
+    /// Whether conda's format was found; it is reported once.
+    is_of_conda: bool,
 }
 
 impl Reader {
-    fn read(&self, text: &[u8]) -> Result<PythonEnv, EnvironmentError> {
-        let document = self.file.parse(text)?;
+    fn new(file: EnvironmentFile) -> Self {
+        Self {
+            file,
+            problems: FileProblems::default(),
+            is_of_conda: false,
+        }
+    }
+
+    fn read(&mut self, text: &[u8]) -> PythonEnv {
+        let document = match self.file.parse(text) {
+            Ok(document) => document,
+            Err(error) => {
+                self.problems.invalid(error);
+                return PythonEnv::default();
+            }
+        };
         match &document.value {
             Value::Map(mapping) => self.mapping(mapping),
             other => {
-                let problem = format!(
-                    "a Python environment must be a mapping with 'python' and 'dependencies', not {}",
-                    other.kind()
-                );
-                Err(self.file.problem(document.start, &problem, ""))
+                let found = if other.is_null() { "empty" } else { other.kind() };
+                let problem =
+                    format!("{KIND} must be a mapping with 'python' and 'dependencies', not {found}");
+                self.invalid(&document, &problem, "");
+                PythonEnv::default()
             }
         }
     }
 
-    fn mapping(&self, mapping: &Mapping) -> Result<PythonEnv, EnvironmentError> {
+    fn mapping(&mut self, mapping: &Mapping) -> PythonEnv {
         let mut python_env = PythonEnv::default();
         for (key, value) in mapping.iter() {
             match key.as_str() {
-                Some("python") => python_env.python = self.version(value)?,
+                Some("python") => python_env.python = self.version(value),
                 Some("build_dependencies") => {
-                    python_env.build_dependencies = self.lines("build_dependencies", value)?;
+                    python_env.build_dependencies = self.lines("build_dependencies", value);
                 }
-                Some("dependencies") => python_env.dependencies = self.lines("dependencies", value)?,
-                Some(name) if KEYS_OF_CONDA.contains(&name) => return Err(self.of_conda(key, name)),
-                _ => {
-                    let name = key.value.to_python_str();
-                    let problem = format!(
-                        "unknown key '{name}' in a Python environment file; the keys are python, build_dependencies and dependencies"
-                    );
-                    let hint = nearest(&name, KEYS).map(|near| format!("did you mean '{near}'?"));
-                    return Err(self.file.problem(key.start, &problem, hint.unwrap_or_default()));
-                }
+                Some("dependencies") => python_env.dependencies = self.lines("dependencies", value),
+                Some(name) if KEYS_OF_CONDA.contains(&name) => self.of_conda(key, name),
+                _ => self.unknown_key(key),
             }
         }
-        Ok(python_env)
+        self.file.note_repeated(mapping, &mut self.problems);
+        python_env
     }
 
-    fn version(&self, node: &Node) -> Result<Option<String>, EnvironmentError> {
+    fn unknown_key(&mut self, key: &Node) {
+        let name = key.value.to_python_str();
+        let hint = match nearest(&name, KEYS) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None => format!("the keys are {}", KEYS.join(", ")),
+        };
+        self.invalid(key, &format!("unknown key '{name}' in {KIND}"), hint);
+    }
+
+    fn version(&mut self, node: &Node) -> Option<String> {
         let (problem, hint) = match &node.value {
-            Value::Null => return Ok(None),
-            Value::Str(version) if version.is_empty() => return Ok(None),
+            Value::Null => return None,
+            Value::Str(version) if version.is_empty() => return None,
             Value::Str(version) if PythonRequest::parse(version).is_some() => {
-                return Ok(Some(version.clone()));
+                return Some(version.clone());
             }
             Value::Str(version) => (
                 format!("'{version}' is not a valid Python version"),
                 "write a version such as python: \"3.11\", or a range such as python: \">=3.9,<3.12\""
                     .to_owned(),
             ),
-            other => (
-                format!("'python' must be text, not {}", other.kind()),
-                match other.kind() {
-                    // `3.10` is the number 3.1.
-                    "a number" => format!("quote the version: python: \"{}\"", node.text()),
-                    _ => String::new(),
-                },
-            ),
+            other => match other.kind() {
+                // `3.10` is the number 3.1.
+                "a number" if node.text() != other.to_python_str() => (
+                    format!(
+                        "'python' must be text, not a number: YAML reads {} as {}",
+                        node.text(),
+                        other.to_python_str()
+                    ),
+                    quote_version(node),
+                ),
+                "a number" => (
+                    "'python' must be text, not a number".to_owned(),
+                    quote_version(node),
+                ),
+                kind => (format!("'python' must be text, not {kind}"), String::new()),
+            },
         };
-        Err(self.file.problem(node.start, &problem, hint))
+        self.invalid(node, &problem, hint);
+        None
     }
 
-    fn lines(&self, key: &str, node: &Node) -> Result<Vec<RequirementLine>, EnvironmentError> {
-        let items = match &node.value {
-            Value::Null => return Ok(Vec::new()),
-            Value::List(items) => items,
+    fn lines(&mut self, key: &str, node: &Node) -> Vec<RequirementLine> {
+        match &node.value {
+            Value::Null => Vec::new(),
+            Value::List(items) => items.iter().filter_map(|item| self.line(key, item)).collect(),
             other => {
                 let problem = format!("'{key}' must be a list of texts, not {}", other.kind());
-                return Err(self.file.problem(node.start, &problem, ""));
+                let hint = match other {
+                    Value::Str(line) => format!("write `{key}: [{line}]`"),
+                    _ => String::new(),
+                };
+                self.invalid(node, &problem, hint);
+                Vec::new()
             }
-        };
-        items.iter().map(|item| self.line(key, item)).collect()
+        }
     }
 
-    fn line(&self, key: &str, item: &Node) -> Result<RequirementLine, EnvironmentError> {
+    fn line(&mut self, key: &str, item: &Node) -> Option<RequirementLine> {
         match &item.value {
-            Value::Str(line) if is_of_conda(line) => Err(self.of_conda(item, line)),
-            Value::Str(line) => Ok(self.file.requirement(item.start, line)),
-            Value::Map(mapping) if mapping.get("pip").is_some() => Err(self.of_conda(item, "pip:")),
+            Value::Str(line) if is_of_conda(line) => self.of_conda(item, line),
+            Value::Str(text) => {
+                let line = self.file.requirement(item.start, text);
+                requirement_line::check(&line, &mut self.problems);
+                return Some(line);
+            }
+            Value::Map(mapping) if mapping.get("pip").is_some() => self.of_conda(item, "pip:"),
             other => {
                 let problem = format!(
                     "each item of '{key}' must be text as in a requirements file, not {}",
@@ -156,13 +213,17 @@ impl Reader {
                     ),
                     _ => String::new(),
                 };
-                Err(self.file.problem(item.start, &problem, hint))
+                self.invalid(item, &problem, hint);
             }
         }
+        None
     }
 
-    /// The error for what only conda's files have.
-    fn of_conda(&self, node: &Node, sign: &str) -> EnvironmentError {
+    /// Adds the error for something that only conda's files have.
+    fn of_conda(&mut self, node: &Node, sign: &str) {
+        if std::mem::replace(&mut self.is_of_conda, true) {
+            return;
+        }
         let problem =
             format!("'{sign}' belongs to a conda environment file, not to a Python environment file");
         let hint = format!(
@@ -170,8 +231,17 @@ impl Reader {
              packages as in a requirements file",
             self.file.name()
         );
-        self.file.problem(node.start, &problem, hint)
+        self.invalid(node, &problem, hint);
     }
+
+    fn invalid(&mut self, node: &Node, problem: &str, hint: impl Into<String>) {
+        self.problems
+            .invalid(self.file.problem(node.start, problem, hint));
+    }
+}
+
+fn quote_version(node: &Node) -> String {
+    format!("quote the version: python: \"{}\"", node.text())
 }
 
 /// Whether a line has the one `=` of conda, which pip refuses: `numpy=1.26`.
@@ -181,7 +251,10 @@ fn is_of_conda(line: &str) -> bool {
     let starts_with_name = line
         .trim_start()
         .starts_with(|first: char| first.is_ascii_alphanumeric());
-    starts_with_name && after_name.starts_with('=') && !after_name.starts_with("==")
+    let is_single = after_name
+        .strip_prefix('=')
+        .is_some_and(|rest| !rest.starts_with(['=', '<', '>']));
+    starts_with_name && is_single
 }
 
 #[cfg(test)]
@@ -189,10 +262,10 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<PythonEnv, String> {
-        let file = EnvironmentFile::new(Path::new("python_env.yaml"), text, "");
-        Reader { file }
-            .read(text.as_bytes())
-            .map_err(|error| error.to_string())
+        let mut reader = Reader::new(EnvironmentFile::new(Path::new("python_env.yaml"), text, ""));
+        let python_env = reader.read(text.as_bytes());
+        let checked = reader.problems.check().map(|()| python_env);
+        checked.map_err(|error| error.to_string())
     }
 
     #[test]

@@ -7,11 +7,14 @@
 use std::io;
 use std::path::Path;
 
-use super::python_env::python_repr;
+use super::python_env::{PythonEnv, python_repr};
+use super::requirement_line::{self, is_python_space, without_comment};
 use crate::environment::EnvironmentError;
 use crate::environment::cache::sha1;
-use crate::environment::environment_file::{RequirementLine, read_text, unreadable_hint};
-use crate::project::{Location, SourceFile};
+use crate::environment::environment_file::{
+    FileProblemKind, FileProblems, RequirementLine, read_text, unreadable,
+};
+use crate::project::SourceFile;
 use crate::yaml::Position;
 
 /// How deep files may name each other, so that two that do it in a circle are an error.
@@ -32,21 +35,38 @@ pub(super) struct Requirement {
 }
 
 /// All requirements, those of the files that `-r` and `-c` name too.
+///
+/// # Errors
+/// A file or line that pip could not use.
 pub(super) fn read_all(
     lines: &[RequirementLine],
     directory: &Path,
 ) -> Result<Vec<Requirement>, EnvironmentError> {
-    let mut found = Vec::new();
-    collect(lines.iter().cloned(), directory, false, 0, &mut found)?;
-    Ok(found)
+    let mut problems = FileProblems::default();
+    let found = follow(lines, directory, &mut problems);
+    problems.check().map(|()| found)
 }
 
 /// All requirements of a file, whose text was read already, and of the files that it names.
+///
+/// # Errors
+/// A file or line that pip could not use.
 pub(super) fn read_file(path: &Path, text: &str) -> Result<Vec<Requirement>, EnvironmentError> {
+    let mut problems = FileProblems::default();
+    let mut collector = Collector::new(&mut problems);
     let directory = path.parent().unwrap_or(Path::new("."));
-    let mut found = Vec::new();
-    collect(lines_of(path, text).into_iter(), directory, false, 1, &mut found)?;
-    Ok(found)
+    collector.lines(lines_of(path, text), directory, false, 1);
+    let found = collector.found;
+    problems.check().map(|()| found)
+}
+
+/// Adds the problems of the requirements files that an environment names.
+pub(in crate::environment) fn add_problems(
+    python_env: &PythonEnv,
+    directory: &Path,
+    problems: &mut FileProblems,
+) {
+    follow(&python_env.dependencies, directory, problems);
 }
 
 /// The text of all requirements for the environment's name.
@@ -67,66 +87,116 @@ pub(super) fn text_for_name(requirements: &[Requirement]) -> String {
     texts.collect()
 }
 
-fn collect(
-    lines: impl Iterator<Item = RequirementLine>,
-    directory: &Path,
-    is_constraint: bool,
-    depth: usize,
-    found: &mut Vec<Requirement>,
-) -> Result<(), EnvironmentError> {
-    let stripped = lines.map(|mut line| {
-        line.text = without_comment(line.text.trim_matches(is_python_space)).to_owned();
-        line
-    });
-    for line in joined(stripped) {
-        if line.text.is_empty() || line.text.starts_with('#') {
-            continue;
-        }
-        match named_file(&line.text) {
-            Some((file, is_constraint)) => {
-                let path = directory.join(file);
-                let lines =
-                    read(&path, depth).map_err(|error| unreadable(&path, &error, line.place.clone()))?;
-                let directory = path.parent().unwrap_or(directory);
-                collect(lines.into_iter(), directory, is_constraint, depth + 1, found)?;
-            }
-            None => found.push(Requirement { line, is_constraint }),
+fn follow(lines: &[RequirementLine], directory: &Path, problems: &mut FileProblems) -> Vec<Requirement> {
+    let mut collector = Collector::new(problems);
+    collector.lines(lines.iter().cloned(), directory, false, 0);
+    collector.found
+}
+
+/// Collects the lines of requirements files.
+struct Collector<'p> {
+    found: Vec<Requirement>,
+    problems: &'p mut FileProblems,
+    /// Whether files name each other in a circle.
+    is_over: bool,
+}
+
+impl<'p> Collector<'p> {
+    fn new(problems: &'p mut FileProblems) -> Self {
+        Self {
+            found: Vec::new(),
+            problems,
+            is_over: false,
         }
     }
-    Ok(())
+
+    fn lines(
+        &mut self,
+        lines: impl IntoIterator<Item = RequirementLine>,
+        directory: &Path,
+        is_constraint: bool,
+        depth: usize,
+    ) {
+        let trimmed = lines.into_iter().map(|mut line| {
+            line.text = without_comment(line.text.trim_matches(is_python_space)).to_owned();
+            line
+        });
+        for line in joined(trimmed) {
+            if self.is_over || line.text.is_empty() || line.text.starts_with('#') {
+                continue;
+            }
+            if let Some((file, is_constraint)) = named_file(&line.text) {
+                self.file(file, &line, directory, is_constraint, depth);
+                continue;
+            }
+            // The lines of the environment's own file were checked when it was read.
+            if depth > 0 {
+                requirement_line::check(&line, self.problems);
+            }
+            self.found.push(Requirement { line, is_constraint });
+        }
+    }
+
+    /// Follows a line that names a file.
+    fn file(
+        &mut self,
+        file: &str,
+        line: &RequirementLine,
+        directory: &Path,
+        is_constraint: bool,
+        depth: usize,
+    ) {
+        let path = directory.join(file);
+        let text = match depth {
+            MAX_DEPTH => {
+                self.is_over = true;
+                Err(io::Error::other("requirements files name each other in a circle"))
+            }
+            _ => read_text(&path),
+        };
+        match text {
+            Ok(text) => {
+                let directory = path.parent().unwrap_or(directory);
+                self.lines(lines_of(&path, &text), directory, is_constraint, depth + 1);
+            }
+            Err(error) => {
+                let error = cannot_read(file, &path, line, error);
+                self.problems.add(FileProblemKind::RequirementsFile, error);
+            }
+        }
+    }
 }
 
 /// The lines of a requirements file.
-fn read(path: &Path, depth: usize) -> io::Result<Vec<RequirementLine>> {
-    if depth == MAX_DEPTH {
-        return Err(io::Error::other("requirements files name each other in a circle"));
-    }
-    Ok(lines_of(path, &read_text(path)?))
-}
-
 fn lines_of(path: &Path, text: &str) -> Vec<RequirementLine> {
     let file = SourceFile::new(path, text);
-    let lines = python_lines(text)
-        .enumerate()
-        .map(|(index, text)| RequirementLine {
+    let lines = python_lines(text).enumerate().map(|(index, text)| {
+        let blanks = text.chars().take_while(|character| is_python_space(*character));
+        RequirementLine {
             text: text.to_owned(),
             place: file.at(Position {
                 line: index + 1,
-                column: 1,
+                column: blanks.count() + 1,
             }),
-        });
+        }
+    });
     lines.collect()
 }
 
-fn unreadable(path: &Path, error: &io::Error, place: Location) -> EnvironmentError {
-    let hint = match error.kind() {
-        io::ErrorKind::NotFound => {
-            "paths are relative to the project's directory, or to the file that has the line".to_owned()
-        }
-        _ => unreadable_hint(path, error),
+/// The error for a file that a line names.
+fn cannot_read(file: &str, path: &Path, line: &RequirementLine, error: io::Error) -> EnvironmentError {
+    let (problem, hint) = match error.kind() {
+        io::ErrorKind::NotFound => (
+            format!("the requirements file '{file}' does not exist"),
+            "the path is relative to the project's directory, or to the requirements file that names it",
+        ),
+        io::ErrorKind::InvalidData => return unreadable(path, "the requirements file", error),
+        _ => (
+            format!("cannot read the requirements file '{}': {error}", path.display()),
+            "",
+        ),
     };
-    let problem = format!("cannot read the requirements file '{}'", path.display());
-    EnvironmentError::at(place, &problem, hint).caused_by(error.to_string())
+    EnvironmentError::at(line.place.clone(), &problem, hint)
 }
 
 /// The file that a line names, and whether it is one of constraints.
@@ -144,7 +214,7 @@ fn named_file(line: &str) -> Option<(&str, bool)> {
     })
 }
 
-/// Joins lines that end with a backslash to those after them.
+/// Joins lines that end with a backslash to those after them; the place is that of the first.
 fn joined(lines: impl Iterator<Item = RequirementLine>) -> Vec<RequirementLine> {
     let mut whole = Vec::new();
     let mut unfinished: Option<RequirementLine> = None;
@@ -162,18 +232,6 @@ fn joined(lines: impl Iterator<Item = RequirementLine>) -> Vec<RequirementLine> 
     }
     whole.extend(unfinished);
     whole
-}
-
-fn without_comment(line: &str) -> &str {
-    match line.find(" #") {
-        Some(start) => line[..start].trim_end_matches(is_python_space),
-        None => line,
-    }
-}
-
-/// What Python's `str.strip` takes for white space: Unicode's, and four control characters.
-fn is_python_space(character: char) -> bool {
-    character.is_whitespace() || ('\x1c'..='\x1f').contains(&character)
 }
 
 /// The lines as Python's `str.splitlines` finds them in text that has only `\n` for line ends.
@@ -263,7 +321,10 @@ mod tests {
         ] {
             let lines = python_env(&[&format!("-r {file}")]);
             let error = read_all(&lines, directory.path()).unwrap_err().to_string();
-            assert!(error.contains(place) && error.contains("cannot read"), "{error}");
+            assert!(
+                error.contains(place) && error.contains("requirements file"),
+                "{error}"
+            );
         }
     }
 }

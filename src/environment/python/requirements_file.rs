@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::requirements::{self, LOCK_FILE, PROJECT_FILE};
 use crate::environment::cache::sha1;
-use crate::environment::environment_file::{OtherFile, RequirementLine, read_text, unreadable_hint};
+use crate::environment::environment_file::{OtherFile, RequirementLine, read_text, unreadable};
 use crate::environment::{EnvManager, EnvironmentError};
 use crate::process::{ProcessError, ProgramCall};
 use crate::project::SourceFile;
@@ -47,11 +47,11 @@ pub(in crate::environment) struct RequirementsFile {
 
 impl RequirementsFile {
     /// Reads the file. A relative path is one in `directory`.
-    pub(in crate::environment) fn read(path: &Path, directory: &Path) -> Result<Self, EnvironmentError> {
-        let shown = path.display();
-        let (path, directory) = std::path::absolute(directory.join(path))
+    pub(in crate::environment) fn read(given: &Path, directory: &Path) -> Result<Self, EnvironmentError> {
+        let shown = given.display();
+        let (path, directory) = std::path::absolute(directory.join(given))
             .and_then(|path| Ok((path, std::path::absolute(directory)?)))
-            .map_err(EnvironmentError::cache("find", path))?;
+            .map_err(EnvironmentError::cache("find", given))?;
         let is_pyproject = path.file_name().is_some_and(|name| name == PROJECT_FILE);
         if !is_pyproject && let Some(problem) = not_requirements(&path) {
             let hint = "pass a requirements file, such as requirements.txt, or a pyproject.toml";
@@ -60,15 +60,14 @@ impl RequirementsFile {
                 hint,
             ));
         }
-        let unreadable = |error: io::Error| {
-            let hint = match error.kind() {
-                io::ErrorKind::NotFound => "the path is relative to the current directory".to_owned(),
-                _ => unreadable_hint(&path, &error),
-            };
-            EnvironmentError::new(format!("cannot read the requirements file '{shown}'"), hint)
-                .caused_by(error)
+        let cannot_read = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => EnvironmentError::new(
+                format!("the requirements file '{shown}' does not exist"),
+                "the path is relative to the current directory",
+            ),
+            _ => unreadable(given, "the requirements file", error),
         };
-        let text = read_text(&path).map_err(unreadable)?;
+        let text = read_text(&path).map_err(cannot_read)?;
         let (lines, mut identity) = if is_pyproject {
             (quoted_texts(&path, &text), sha1(text.as_bytes()))
         } else {

@@ -1,4 +1,4 @@
-//! What an MLproject file and the files beside it declare.
+//! The declarations of MLproject files, and the conventions without one.
 
 use super::Fixture;
 use crate::project::{DockerEnvironment, EnvironmentEntry, ParameterType, Project, ProjectEnvironment};
@@ -32,7 +32,7 @@ fn everything_is_read() {
     assert_eq!(names, ["main", "other"]);
     let main = &project.entry_points[0];
     assert_eq!(main.command.as_deref(), Some("python train.py {data}"));
-    assert_eq!(main.command_location.as_ref().unwrap().position.line, 9);
+    assert_eq!(main.command_text.as_ref().unwrap().start.position.line, 9);
     let parameters: Vec<_> = main
         .parameters
         .iter()
@@ -71,7 +71,7 @@ fn the_file_is_found_in_any_case() {
         ),
         (vec!["MLPROJECT", "MLproject"], Some("MLproject"), vec![]),
         (vec!["MLproject/x", "mlproject"], Some("mlproject"), vec![]),
-        (vec!["MLproject.txt", "my-mlproject"], None, vec![]),
+        (vec!["MLproject.txt", "my-mlproject"], None, vec!["MLproject.txt"]),
     ] {
         let fixture = Fixture::without_mlproject(&[]);
         for file in &files {
@@ -102,11 +102,7 @@ fn a_file_that_says_nothing_is_none() {
         let fixture = Fixture::new(text, &["conda.yaml"]);
         let project = fixture.load().unwrap();
         assert_eq!(project.file, None, "{text:?}");
-        assert_eq!(
-            project.warnings,
-            ["MLproject is empty: the project is taken for one without it"],
-            "{text:?}"
-        );
+        assert_eq!(project.warnings, ["MLproject is empty; ignoring it"], "{text:?}");
         let conda = ProjectEnvironment::Conda {
             file: fixture.path().join("conda.yaml"),
         };
@@ -122,7 +118,7 @@ fn a_directory_without_the_file_follows_the_conventions() {
     assert_eq!(project.environment, ProjectEnvironment::Python { file: None });
     assert_eq!(
         project.warnings,
-        ["mlproject.yml is not read: the file's name must be MLproject"]
+        ["ignoring mlproject.yml: the file's name must be MLproject"]
     );
     assert!(Project::load(&fixture.path().join("missing")).is_err());
     assert!(Project::load(&fixture.path().join("my-model/train.py")).is_err());

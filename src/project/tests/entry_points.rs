@@ -31,14 +31,14 @@ fn what_is_no_entry_point_gets_a_message() {
             Some(TWO),
             &["train.py"][..],
             "mian",
-            "there is no entry point 'mian': the project declares 'main', 'run.sh'; scripts that can be run: 'train.py'\n\
+            "there is no entry point 'mian': the project has 'main', 'run.sh'; scripts that can be run: 'train.py'\n\
              hint: did you mean 'main'?",
         ),
         (
             Some(TWO),
             &["src/train.py", "src/data.csv", "other.py"],
             "src/trian.py",
-            "there is no entry point 'src/trian.py', and no such file in <project>: the project declares 'main', \
+            "there is no entry point 'src/trian.py', and no such file in <project>: the project has 'main', \
              'run.sh'; scripts that can be run: 'src/train.py'\n\
              hint: did you mean 'src/train.py'?",
         ),
@@ -47,21 +47,21 @@ fn what_is_no_entry_point_gets_a_message() {
             &["train.py", "run.sh"],
             "main",
             "there is no entry point 'main': the project declares none; scripts that can be run: 'run.sh', 'train.py'\n\
-             hint: name one of the scripts, for example -e run.sh",
+             hint: run one of the scripts, for example -e run.sh",
         ),
         (
             None,
             &["MLproject.yaml"],
             "main",
             "there is no entry point 'main': the project declares none\n\
-             hint: rename MLproject.yaml to MLproject: a file of another name is not read",
+             hint: rename MLproject.yaml to MLproject: files of other names are not read",
         ),
         (
             None,
             &[],
             "main",
             "there is no entry point 'main': the project declares none\n\
-             hint: is this the project's directory? It has no MLproject file with entry points",
+             hint: name the directory of the project, or write an MLproject file with entry points",
         ),
         (
             None,
@@ -69,7 +69,7 @@ fn what_is_no_entry_point_gets_a_message() {
             "main",
             "there is no entry point 'main': the project declares none; scripts that can be run: 's0.py', 's1.py', \
              's2.py', 's3.py', 's4.py', 's5.py', 's6.py', 's7.py' and 2 more\n\
-             hint: name one of the scripts, for example -e s0.py",
+             hint: run one of the scripts, for example -e s0.py",
         ),
         (
             Some("databricks_spark_job: {python_file: job.py}"),
@@ -82,7 +82,7 @@ fn what_is_no_entry_point_gets_a_message() {
             Some("databricks_spark_job: {}\nentry_points: {main: {command: python x.py}}"),
             &["train.py"],
             "train.py",
-            "there is no entry point 'train.py': the project declares 'main'",
+            "there is no entry point 'train.py': the project has 'main'",
         ),
     ] {
         let fixture = Fixture::without_mlproject(files);

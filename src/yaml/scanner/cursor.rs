@@ -44,7 +44,7 @@ pub(super) fn is_blank_or_end(character: char) -> bool {
     character == '\t' || is_space_or_end(character)
 }
 
-/// Whether the character may stand in the names of anchors, tag handles and directives.
+/// Whether the names of anchors, tag handles and directives may contain the character.
 pub(super) fn is_word(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '-' | '_')
 }
@@ -157,7 +157,7 @@ impl Cursor {
         }
     }
 
-    /// Whether `---` or `...` stands here as a word of its own.
+    /// Whether the next word is `---` or `...`.
     pub(super) fn is_at_document_marker(&self) -> bool {
         let first = self.next();
         matches!(first, '-' | '.')

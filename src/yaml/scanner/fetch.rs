@@ -84,7 +84,7 @@ impl Scanner {
         Ok(())
     }
 
-    /// Ends all block collections, before something that stands in none.
+    /// Ends all block collections.
     fn end_blocks(&mut self) -> Result<(), YamlError> {
         self.unwind_indent(-1);
         self.remove_simple_key()?;
@@ -164,7 +164,7 @@ impl Scanner {
         self.scan_block_scalar(is_folded)
     }
 
-    /// Takes what may be a key or stand before one.
+    /// Takes a token that may be or precede a key.
     fn fetch_word(&mut self, scan: impl FnOnce(&mut Self) -> Result<(), YamlError>) -> Result<(), YamlError> {
         self.save_simple_key()?;
         self.allows_simple_key = false;

@@ -97,11 +97,11 @@ impl TokenKind {
 
 /// A place where a key may have begun.
 struct SimpleKey {
-    /// The depth of brackets that it stands in; one place is remembered for each depth.
+    /// Its depth in brackets; one place is remembered for each depth.
     flow_level: i32,
     /// The number of the token that would be the key's first.
     token_number: usize,
-    /// Whether nothing but a key can stand here.
+    /// Whether only a key is allowed here.
     is_required: bool,
     mark: Mark,
 }
@@ -293,7 +293,7 @@ impl Scanner {
         }
     }
 
-    /// Begins a block collection at `column`, unless the innermost already stands there.
+    /// Begins a block collection at `column`, unless the innermost one did.
     fn add_indent(&mut self, column: i64) -> bool {
         let is_deeper = self.indent < column;
         if is_deeper {

@@ -62,7 +62,7 @@ impl Scanner {
         Ok(())
     }
 
-    /// Whether a second `!` stands in the word here.
+    /// Whether the next word has a second `!`.
     fn has_tag_handle(&self) -> bool {
         let length = self
             .cursor

@@ -10,6 +10,7 @@ mod excerpts;
 mod foreign_text;
 mod inspect;
 mod labels;
+mod lint;
 mod messages;
 mod printer;
 mod run_info;

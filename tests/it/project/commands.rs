@@ -73,7 +73,7 @@ impl Case {
         }))
     }
 
-    /// What is wrong with mlrun's answer; nothing where it is as it should be.
+    /// What is wrong with mlrun's answer, if anything.
     fn difference(&self) -> Option<String> {
         let directory = tempfile::tempdir().unwrap();
         let directory = directory.path().canonicalize().unwrap();

@@ -63,7 +63,9 @@ fn thousands_of_findings_are_shown() {
         text.lines().last().unwrap()
     );
     // The first ones have their place and a near name.
-    assert!(text.contains(":20004:19: error: the command has '{p0}', but there is no parameter 'p0'"));
+    assert!(
+        text.contains(":20004:19: error: the command of entry point 'main' has '{p0}', but parameter 'p0'")
+    );
     assert!(text.contains("hint: did you mean '{q0}'?"));
     let refused = project.run([]);
     let text = refused.expect_code(1).stderr();

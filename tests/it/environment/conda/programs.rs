@@ -245,11 +245,11 @@ fn files_that_cannot_be_used() {
         .file("conda.yaml", "dependencies: [unclosed\n");
     assert_eq!(
         refusal(&broken, &[]),
-        r"error: <sandbox>/work/project/conda.yaml:2:1: expected ',' or ']' in what begins at line 1, column 15, found the end of the text
+        r"error: <sandbox>/work/project/conda.yaml:2:1: expected ',' or ']' to close the bracket at line 1, column 15, found the end of the text
    |
  1 | dependencies: [unclosed
    |                        ^
-hint: put text that holds ',', '?' or brackets in quotes, and close every bracket
+hint: put text that contains ',', '?' or brackets in quotes, and close every bracket
 "
     );
 }
@@ -260,6 +260,6 @@ fn a_file_that_is_no_text() {
     project.sandbox().write("project/conda.yaml", b"name: \xff\n");
     assert_eq!(
         refusal(&project, &[]),
-        "error: cannot read the conda environment file <sandbox>/work/project/conda.yaml\n  caused by: line 1 is not valid UTF-8\nhint: save the file as UTF-8, for example with `iconv -f LATIN1 -t UTF-8 conda.yaml > new-conda.yaml`\n"
+        "error: <sandbox>/work/project/conda.yaml:1:1: cannot read the conda environment file\n  caused by: line 1 is not valid UTF-8\nhint: save the file as UTF-8, for example with `iconv -f LATIN1 -t UTF-8 conda.yaml > new-conda.yaml`\n"
     );
 }

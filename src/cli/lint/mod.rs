@@ -1,9 +1,15 @@
-//! `mlrun lint`: remarks on a project's file.
+//! `mlrun lint`: the findings in a project's files, for people, editors and programs.
+
+mod annotation;
+mod github;
+mod sarif;
+
+use std::path::Path;
 
 use clap::builder::styling::Style;
 use serde_json::{Value, json};
 
-use crate::cli::args::LintArguments;
+use crate::cli::args::{LintArguments, LintFormat};
 use crate::cli::escape::{self, one_line};
 use crate::cli::excerpt::Excerpts;
 use crate::cli::printer::{self, Printer};
@@ -18,19 +24,22 @@ use crate::runner::RunError;
 /// Where findings are written.
 const STREAM: Stream = Stream::Stdout;
 
-/// Shows what there is to say about a project's file. Errors among it make the exit code 1.
+/// Prints the findings. The exit code is 1 if there are errors among them.
 pub(crate) async fn run(arguments: LintArguments, printer: &Printer) -> Result<Outcome, Failure> {
-    let LintArguments { uri, version, json } = arguments;
+    let LintArguments {
+        uri,
+        version,
+        json,
+        format,
+    } = arguments;
+    let format = if json { LintFormat::Json } else { format };
     look_at(&uri, version, printer, move |source| {
         let findings = lint::check(source.work_dir.path()).map_err(RunError::from)?;
-        printer::write_escaped_stdout(&if json {
-            let mut object = json!({ "findings": to_json(source, &findings) });
-            for severity in [Severity::Error, Severity::Warning, Severity::Note] {
-                object[format!("{}s", severity.as_str())] = count(&findings, severity).into();
-            }
-            escape::json(&object)
-        } else {
-            format!("{}{}\n", text(source, &findings), summary(&findings))
+        printer::write_escaped_stdout(&match format {
+            LintFormat::Text => text(source, &findings) + &last_line(source, &findings),
+            LintFormat::Json => escape::json(&object(source, &findings)),
+            LintFormat::Github => github::commands(source, &findings) + &last_line(source, &findings),
+            LintFormat::Sarif => escape::json(&sarif::log(source, &findings)),
         })?;
         Ok(match count(&findings, Severity::Error) {
             0 => Outcome::Succeeded,
@@ -40,8 +49,8 @@ pub(crate) async fn run(arguments: LintArguments, printer: &Printer) -> Result<O
     .await
 }
 
-/// Each finding on a line that editors understand, and what to do on the next.
-pub(crate) fn text(source: &ProjectSource, findings: &[Finding]) -> String {
+/// Each finding on a line that editors understand, its hint on the next.
+fn text(source: &ProjectSource, findings: &[Finding]) -> String {
     let mut text = String::new();
     let mut excerpts = Excerpts::new(STREAM);
     for finding in findings {
@@ -78,6 +87,14 @@ pub(crate) fn style_of(severity: Severity) -> Style {
     }
 }
 
+fn object(source: &ProjectSource, findings: &[Finding]) -> Value {
+    let mut object = json!({ "findings": to_json(source, findings) });
+    for severity in [Severity::Error, Severity::Warning, Severity::Note] {
+        object[format!("{}s", severity.as_str())] = count(findings, severity).into();
+    }
+    object
+}
+
 /// The findings for programs.
 pub(crate) fn to_json(source: &ProjectSource, findings: &[Finding]) -> Value {
     let object = |finding: &Finding| {
@@ -95,19 +112,39 @@ pub(crate) fn to_json(source: &ProjectSource, findings: &[Finding]) -> Value {
     findings.iter().map(object).collect()
 }
 
-/// How many there are of each severity.
+/// The counts, or the files that have no problems.
+fn last_line(source: &ProjectSource, findings: &[Finding]) -> String {
+    let directory = source.work_dir.path();
+    let checked = lint::checked_files(directory);
+    let files: Vec<String> = checked.iter().map(|file| shown_file(source, file)).collect();
+    let line = match (findings, files.as_slice()) {
+        ([], []) => format!(
+            "no problems found in {} (no MLproject file; name a script with -e to run it)",
+            shown_file(source, directory)
+        ),
+        ([], files) => format!("no problems found in {}", files.join(" and ")),
+        _ => summary(findings),
+    };
+    format!("{}\n", one_line(&line))
+}
+
+/// The path as a person types it.
+fn shown_file(source: &ProjectSource, path: &Path) -> String {
+    match source.shown(path).as_str() {
+        "" => ".".to_owned(),
+        shown if shown.contains('/') => shown.to_owned(),
+        shown => format!("./{shown}"),
+    }
+}
+
+/// The findings' number of each severity.
 pub(crate) fn summary(findings: &[Finding]) -> String {
     let counts = [Severity::Error, Severity::Warning, Severity::Note]
         .into_iter()
         .map(|severity| (count(findings, severity), severity.as_str()))
         .filter(|(count, _)| *count > 0)
-        .map(|(count, severity)| quantity::counted(count as u64, severity))
-        .collect::<Vec<_>>();
-    if counts.is_empty() {
-        "nothing to remark".to_owned()
-    } else {
-        counts.join(", ")
-    }
+        .map(|(count, severity)| quantity::counted(count as u64, severity));
+    counts.collect::<Vec<_>>().join(", ")
 }
 
 fn count(findings: &[Finding], severity: Severity) -> usize {
