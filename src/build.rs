@@ -37,9 +37,17 @@ fn watch_commit() {
     let head = directory.join("HEAD");
     let branch = std::fs::read_to_string(&head).unwrap_or_default();
     let branch = branch.strip_prefix("ref:").map(|name| common.join(name.trim()));
+    // A branch that is only in packed-refs gets a file of its own with the next commit.
+    let branch = branch.and_then(|file| {
+        if file.exists() {
+            Some(file)
+        } else {
+            file.parent().map(Path::to_owned)
+        }
+    });
     let packed = common.join("packed-refs");
     for path in [Some(head), branch, Some(packed)].into_iter().flatten() {
-        if Path::new(&path).exists() {
+        if path.exists() {
             println!("cargo:rerun-if-changed={}", path.display());
         }
     }

@@ -14,16 +14,6 @@ macro_rules! variables {
 }
 
 variables! {
-/// Turns colours off unless `--color` is given (<https://no-color.org>). Not MLflow's.
-pub(crate) const NO_COLOR: &str = "NO_COLOR";
-/// Turns colours on, also off a terminal, unless it is 0. Not MLflow's.
-pub(crate) const CLICOLOR_FORCE: &str = "CLICOLOR_FORCE";
-/// Turns colours off if it is 0. Not MLflow's.
-pub(crate) const CLICOLOR: &str = "CLICOLOR";
-/// The terminal's kind; one that is `dumb` has no colours. Not MLflow's.
-pub(crate) const TERM: &str = "TERM";
-/// The width of lines if the terminal has none. Not MLflow's.
-pub(crate) const COLUMNS: &str = "COLUMNS";
 /// The tracking URI. Read, and set for the entry point.
 pub(crate) const MLFLOW_TRACKING_URI: &str = "MLFLOW_TRACKING_URI";
 /// The experiment's name. Read as `--experiment-name`.
@@ -346,6 +336,16 @@ pub(crate) const TMPDIR: &str = "TMPDIR";
 pub(crate) const TEMP: &str = "TEMP";
 /// See [`TEMP`].
 pub(crate) const TMP: &str = "TMP";
+/// Turns colours off unless `--color` is given (<https://no-color.org>).
+pub(crate) const NO_COLOR: &str = "NO_COLOR";
+/// Turns colours on, also off a terminal, unless it is 0.
+pub(crate) const CLICOLOR_FORCE: &str = "CLICOLOR_FORCE";
+/// Turns colours off if it is 0.
+pub(crate) const CLICOLOR: &str = "CLICOLOR";
+/// The terminal's kind; one that is `dumb` has no colours.
+pub(crate) const TERM: &str = "TERM";
+/// The width of lines if the terminal has none.
+pub(crate) const COLUMNS: &str = "COLUMNS";
 /// The user's home directory. From POSIX.
 pub(crate) const HOME: &str = "HOME";
 /// The user's shell, which runs `.sh` entry points. From POSIX.

@@ -58,7 +58,7 @@ pub(crate) struct Arguments {
 
 /// The whole command line, its help laid out.
 pub(crate) fn command() -> clap::Command {
-    terminal::dressed(help::laid_out(Arguments::command()))
+    help::laid_out(terminal::dressed(Arguments::command()))
 }
 
 #[derive(Debug, Subcommand)]
@@ -113,7 +113,7 @@ pub(crate) enum Command {
     /// Prints each finding with its file, line and column. Runs nothing.
     Lint(LintArguments),
 
-    /// Write an MLproject file and an environment file for your scripts
+    /// Write a project for your scripts
     ///
     /// Options of argparse, click, typer and fire become parameters. Nothing is overwritten.
     Init(InitArguments),
@@ -123,14 +123,14 @@ pub(crate) enum Command {
     /// The exit code is 0 if the project can run here, 1 if something that it needs is missing.
     Doctor(DoctorArguments),
 
-    /// Print the JSON Schema of a project file, for editors
+    /// Print the JSON Schema of a project file
     Schema {
         /// The kind of file
         #[arg(value_name = "FILE", default_value = "mlproject")]
         file: SchemaName,
     },
 
-    /// Print the version, the commit and the linked libraries
+    /// Print the version and the linked libraries
     Version {
         /// Print one JSON object
         #[arg(long)]

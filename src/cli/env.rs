@@ -11,7 +11,7 @@ use crate::cli::report::{Failure, Outcome};
 use crate::cli::terminal::{Stream, style};
 use crate::cli::text_table::Painted;
 use crate::entities::UnixMillis;
-use crate::environment::{self, CachedEnvironment, CachedState};
+use crate::environment::{self, CachedEnvironment};
 use crate::events::Progress;
 use crate::quantity;
 
@@ -94,9 +94,10 @@ const COLUMNS: [Column; 7] = [
 
 fn table(environments: &[CachedEnvironment], now: UnixMillis) -> String {
     let row = |environment: &CachedEnvironment| {
-        let state = match environment.state {
-            CachedState::Unfinished => style::WARNING,
-            _ => Style::new(),
+        let state = if environment.state.is_broken() {
+            style::WARNING
+        } else {
+            Style::new()
         };
         vec![
             Painted::plain(&environment.name),

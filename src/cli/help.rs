@@ -295,8 +295,16 @@ pub(super) fn laid_out(command: Command) -> Command {
             let words: Vec<&str> = page.path.split(' ').collect();
             with_page(command, &words, page, &styles)
         });
-    let template = template(&command, &styles);
-    command.help_template(template).after_help(PAGES[0].ends(&styles))
+    let (groups, header) = (groups(&command, &styles), styles.get_header());
+    // The commands stand where clap would list them without groups; as a text of their own they are wrapped.
+    let template = format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{{before-help}}{header}{GLOBAL}:{header:#}\n\
+         {{options}}{{after-help}}\n\n`mlrun COMMAND --help` explains a command.\n"
+    );
+    command
+        .help_template(template)
+        .before_help(groups)
+        .after_help(PAGES[0].ends(&styles))
 }
 
 /// The command with the page's texts at the end of the help of the sub command that the words lead to.
@@ -336,8 +344,8 @@ impl Page {
     }
 }
 
-/// The help of the program itself, in which the commands stand in groups.
-fn template(command: &Command, styles: &Styles) -> String {
+/// The program's commands in their groups.
+fn groups(command: &Command, styles: &Styles) -> String {
     let (header, literal) = (styles.get_header(), styles.get_literal());
     let commands = || command.get_subcommands().filter(|command| !command.is_hide_set());
     let names = commands().map(|command| command.get_name().len());
@@ -346,7 +354,7 @@ fn template(command: &Command, styles: &Styles) -> String {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         format!("  {literal}{:width$}{literal:#}  {about}\n", command.get_name())
     };
-    let mut text = "{about-with-newline}\n{usage-heading} {usage}\n".to_owned();
+    let mut text = Vec::new();
     for (title, members) in GROUPS {
         let listed = |name: &str| GROUPS.iter().any(|(_, members)| members.contains(&name));
         let is_last = title == GROUPS[GROUPS.len() - 1].0;
@@ -355,11 +363,7 @@ fn template(command: &Command, styles: &Styles) -> String {
             .filter_map(|name| commands().find(|command| command.get_name() == *name))
             .chain(commands().filter(|command| is_last && !listed(command.get_name())));
         let lines: String = inside.map(line).collect();
-        text.push_str(&format!("\n{header}{title}:{header:#}\n{lines}"));
+        text.push(format!("{header}{title}:{header:#}\n{lines}"));
     }
-    text.push_str(&format!(
-        "\n{header}{GLOBAL}:{header:#}\n{{options}}{{after-help}}\n\n\
-         `mlrun COMMAND --help` explains a command.\n"
-    ));
-    text
+    text.join("\n").trim_end().to_owned()
 }

@@ -106,7 +106,10 @@ fn text(scaffold: &Scaffold, width: usize) -> String {
 
 /// The commands that run the project.
 fn next_commands(scaffold: &Scaffold) -> Vec<String> {
-    let directory = scaffold.directory.to_string_lossy();
+    let mut directory = scaffold.directory.to_string_lossy().into_owned();
+    if directory.starts_with('-') {
+        directory.insert_str(0, "./");
+    }
     let directory = escape::shell_word(&directory);
     let mut run = format!("mlrun run {directory}");
     for name in &scaffold.required {

@@ -16,7 +16,7 @@ use crate::env_vars;
 const DATE: &str = "2026-11-30";
 
 /// The variables that a page about runs explains, besides those of the cloud services.
-const OF_RUNS: [&str; 19] = [
+const OF_RUNS: [&str; 21] = [
     env_vars::MLFLOW_TRACKING_URI,
     env_vars::MLFLOW_EXPERIMENT_NAME,
     env_vars::MLFLOW_EXPERIMENT_ID,
@@ -36,6 +36,8 @@ const OF_RUNS: [&str; 19] = [
     env_vars::KUBE_MLFLOW_TRACKING_URI,
     env_vars::MLRUN_DOCKER_CMD,
     env_vars::MLRUN_RECORD_TIMEOUT,
+    env_vars::NO_COLOR,
+    env_vars::CLICOLOR_FORCE,
 ];
 
 /// Those of a page about a tracking store alone.

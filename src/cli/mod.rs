@@ -80,15 +80,10 @@ fn carry_out(words: Vec<OsString>) -> ExitCode {
     let early_printer = Printer::new(early(&words, "--log-format"), Verbosity::Normal);
     let mut program = args::command();
     program.build();
-    let is_own = |name: &str| program.find_subcommand(name).is_some() || matches!(name, "help" | "version");
-    if let Err(failure) = mlflow::hand_over(&words, is_own) {
-        return early_printer.report(&failure);
-    }
-    if version::is_asked_for(&words) {
-        return match block_on(version::run(false)) {
-            Ok(outcome) => outcome.into(),
-            Err(failure) => early_printer.report(&failure),
-        };
+    match before_parsing(&program, &words) {
+        Ok(None) => {}
+        Ok(Some(outcome)) => return outcome.into(),
+        Err(failure) => return early_printer.report(&failure),
     }
     let words = usage::normalized(&program, words);
     if let Err(failure) = usage::check(&Line::read(&program, &words)) {
@@ -135,6 +130,15 @@ fn carry_out(words: Vec<OsString>) -> ExitCode {
         Ok(outcome) => outcome.into(),
         Err(failure) => printer.report(&failure),
     }
+}
+
+/// Hands the command line over to MLflow, or does what needs no parser.
+fn before_parsing(program: &clap::Command, words: &[OsString]) -> Result<Option<Outcome>, Failure> {
+    let is_own = |name: &str| program.find_subcommand(name).is_some() || name == "help";
+    mlflow::hand_over(words, is_own)?;
+    version::is_asked_for(words)
+        .then(|| block_on(version::run(false)))
+        .transpose()
 }
 
 /// Says what the parser does not understand, or shows the help that was asked for.

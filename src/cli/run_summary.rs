@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 use crate::cli::escape;
-use crate::cli::terminal::Stream;
+use crate::cli::terminal::{Stream, style};
 use crate::cli::text_table::columns;
 use crate::entities::{Metric, RunData, RunInfo, UnixMillis, tag};
 use crate::quantity;
@@ -28,6 +28,7 @@ const LONGEST_NAME: usize = 40;
 
 /// The width of the titles and the space after them.
 const TITLES: usize = 11;
+const STATUS: &str = "status";
 
 /// What is known of a run before it begins.
 pub(crate) struct RunStart {
@@ -85,7 +86,7 @@ impl RunStart {
         let mut rows = vec![
             ("run", Some(info.run_name.clone()).filter(|name| !name.is_empty())),
             (
-                "status",
+                STATUS,
                 Some(self.status(ending, elapsed, earlier.as_ref(), is_late)),
             ),
             ("metrics", metric_lines(&metrics, width.saturating_sub(TITLES))),
@@ -94,7 +95,13 @@ impl RunStart {
             ("view", Some(self.views(info, url, &ending.launched).join("\n"))),
         ];
         rows.retain(|(_, value)| value.is_some());
-        Some(text(rows, width))
+        let status = ending.status();
+        let painted = Stream::Stderr.paint(style::of_status(status), status.as_str());
+        Some(text(rows, width).replacen(
+            &format!("\n{STATUS:TITLES$}{status}"),
+            &format!("\n{STATUS:TITLES$}{painted}"),
+            1,
+        ))
     }
 
     fn status(
@@ -329,7 +336,7 @@ mod tests {
             (-1.25, "-1.25"),
             (1e-5, "1e-5"),
             (0.000_123_456_7, "0.000123457"),
-            (1234.56789, "1234.57"),
+            (1_234.567_89, "1234.57"),
             (999_999.9, "1e6"),
             (1.5e300, "1.5e300"),
             (f64::NAN, "nan"),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::EnvironmentError;
 use super::steps::Steps;
 use super::tool_line;
-use crate::events::{Build, BuildDisplay, Progress};
+use crate::events::{Build, BuildDisplay, Event, Progress};
 use crate::process::{ProcessError, ProgramCall};
 use crate::quantity;
 
@@ -53,6 +53,11 @@ impl What {
             directory: Some(directory.to_owned()),
         }
     }
+
+    /// The environment's name, as its directory has it.
+    fn environment_name(&self) -> Option<&str> {
+        self.directory.as_deref()?.file_name()?.to_str()
+    }
 }
 
 #[derive(Default)]
@@ -63,6 +68,8 @@ struct State {
     /// How many lines that were.
     lines: usize,
     steps: Steps,
+    /// Whether the beginning was reported.
+    is_announced: bool,
 }
 
 impl<'a> BuildOutput<'a> {
@@ -96,8 +103,19 @@ impl<'a> BuildOutput<'a> {
                 step.clone_into(&mut self.state().steps.now);
                 self.draw();
             }
-            BuildDisplay::Lines if !line.is_empty() => self.progress.info(line),
+            BuildDisplay::Lines if !line.is_empty() => self.announce(line),
             BuildDisplay::Lines | BuildDisplay::Hidden => {}
+        }
+    }
+
+    /// Says that a part of the build begins; the first line also says it to programs.
+    fn announce(&self, line: &str) {
+        let is_first = !std::mem::replace(&mut self.state().is_announced, true);
+        match self.what.environment_name().filter(|_| is_first) {
+            Some(environment) => self
+                .progress
+                .event(&Event::EnvironmentBuildStarted { environment }, line),
+            None => self.progress.info(line),
         }
     }
 
@@ -234,10 +252,20 @@ impl<'a> BuildOutput<'a> {
             0 => String::new(),
             packages => format!(" ({})", quantity::counted(packages, self.what.unit)),
         };
-        let elapsed = quantity::duration(self.begun.elapsed());
+        let elapsed = self.begun.elapsed();
         let What { verbs, name, .. } = &self.what;
-        self.progress
-            .info(&format!("{} {name}{packages} in {elapsed}", verbs.1));
+        let line = format!("{} {name}{packages} in {}", verbs.1, quantity::duration(elapsed));
+        match self.what.environment_name() {
+            Some(environment) => {
+                let duration = elapsed.as_secs_f64();
+                let event = Event::EnvironmentBuildEnded {
+                    environment,
+                    duration,
+                };
+                self.progress.event(&event, &line);
+            }
+            None => self.progress.info(&line),
+        }
     }
 
     fn packages(&self) -> u64 {

@@ -24,7 +24,7 @@ use self::conda::{CondaPlan, DerivedPythonEnv};
 use self::docker::DockerPlan;
 use self::environment_file::OtherFile;
 use self::python::{PythonEnv, PythonPlan, RequirementsFile};
-pub(crate) use cache::{CachedEnvironment, CachedState, Usage};
+pub(crate) use cache::{CachedEnvironment, Usage};
 pub(crate) use check::{DockerPart, docker_problem, problems};
 pub(crate) use choice::{EnvironmentRequest, check_requirements};
 pub(crate) use environment_file::{FileProblem, FileProblemKind};

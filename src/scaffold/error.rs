@@ -26,6 +26,14 @@ impl ScaffoldError {
         }
     }
 
+    /// The message with what the system said, in one line.
+    pub(super) fn with_cause(&self) -> String {
+        match &self.source {
+            Some(cause) => format!("{}: {cause}", self.message),
+            None => self.message.clone(),
+        }
+    }
+
     /// What the person can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         Some(self.hint.clone()).filter(|hint| !hint.is_empty())

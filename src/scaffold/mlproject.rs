@@ -29,7 +29,13 @@ impl NewEntryPoint {
             Some("R") => "Rscript",
             _ => "python",
         };
-        let script = quote(&self.script).replace('{', "{{").replace('}', "}}");
+        // No program takes it for an option then.
+        let script = if self.script.starts_with('-') {
+            format!("./{}", self.script)
+        } else {
+            self.script.clone()
+        };
+        let script = quote(&script).replace('{', "{{").replace('}', "}}");
         let mut words = vec![format!("{program} {script}")];
         let (positional, options): (Vec<_>, Vec<_>) = self
             .parameters()

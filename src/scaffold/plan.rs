@@ -5,7 +5,6 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::argparse;
 use super::arguments::{Item, Kind, Parameter, Remark};
 use super::command_line;
 use super::environment::{self, Ingredients};
@@ -164,8 +163,8 @@ impl Found {
             }
             warnings.extend(
                 problems
-                    .into_iter()
-                    .map(|problem| format!("{problem}; it is left out")),
+                    .iter()
+                    .map(|problem| format!("{}; it is left out", problem.with_cause())),
             );
             (sources, Vec::new())
         } else {
@@ -180,7 +179,7 @@ impl Found {
         for source in &sources {
             warnings.extend(syntax_warning(source));
             let local = imports::local_modules(directory, source);
-            entry_points.push((source.path.clone(), items_of(source, &local)));
+            entry_points.push((source.path.clone(), command_line::read(source, &local)));
             modules.extend(local);
         }
         entry_points.extend(others.into_iter().map(|script| (script, Vec::new())));
@@ -274,15 +273,6 @@ fn syntax_warning(source: &Source) -> Option<String> {
         "{}:{line}: this is not valid Python; what init read of the file may be incomplete",
         source.path
     ))
-}
-
-/// What a script takes: by its own declarations, else by those of the modules that it imports.
-fn items_of(source: &Source, modules: &[Source]) -> Vec<Item> {
-    let own = command_line::read(source);
-    if !own.is_empty() {
-        return own;
-    }
-    modules.iter().flat_map(argparse::read).collect()
 }
 
 /// Entry points with their names: the first is `main`, the others are called like their scripts.

@@ -1,6 +1,6 @@
 //! Which scripts of a directory become entry points.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::error::ScaffoldError;
 use super::imports;
@@ -169,6 +169,12 @@ pub(super) fn named(
 /// The path of a script below the project's directory.
 fn path_below(directory: &Path, script: &Path) -> Result<String, ScaffoldError> {
     let in_project = directory.join(script);
+    let is_plain = script
+        .components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    if let Some(path) = script.to_str().filter(|_| is_plain && in_project.is_file()) {
+        return Ok(path.trim_start_matches("./").to_owned());
+    }
     let file = if in_project.is_file() {
         in_project
     } else {

@@ -171,6 +171,33 @@ if __name__ == "__main__":
     assert_golden("init_click", &written(&project, &["--name", "Three kinds"]));
 }
 
+/// Options may be declared in another file, or by something that is not read.
+#[test]
+fn options_are_looked_for_where_they_are() {
+    let project = Project::new()
+        .file("main.py", "import sys\nfrom lib.options import parse\nprint(sys.argv, parse())\n")
+        .file("-hf.py", "from transformers import HfArgumentParser\nprint(HfArgumentParser(int).parse_args())\n")
+        .file("sub.py", "import argparse\np = argparse.ArgumentParser()\ns = p.add_subparsers()\nq = s.add_parser('fit')\nq.add_argument('--rate', default=1)\np.parse_args()\n")
+        .file("group.py", "import click\n@click.group()\ndef all(): pass\n@all.command()\n@click.option('--x', default=1)\ndef one(x): pass\nall()\n")
+        .file("configured.py", "import hydra\n@hydra.main()\ndef main(c): pass\nmain()\n")
+        .file("lib/options.py", "import argparse\ndef parse():\n    p = argparse.ArgumentParser()\n    p.add_argument('--rate', type=float, default=0.5)\n    return p.parse_args()\n");
+    let written = written(&project, &[]);
+    assert_contains_all(
+        &written,
+        &[
+            "command: python main.py --rate {rate}\n",
+            "command: python ./-hf.py\n",
+            "command: python sub.py\n",
+            "-hf.py:2         the options are read by HfArgumentParser",
+            "sub.py:3         the script has subcommands (add_subparsers)",
+            "group.py:2       the script has subcommands (a click group)",
+            "configured.py:1  the options are read by hydra",
+            "  - hydra-core\n",
+        ],
+    );
+    assert_lacks(&written, "sys.argv");
+}
+
 /// The parameters reach the script as it declares them, by the real argparse.
 #[test]
 fn what_is_written_runs() {

@@ -95,6 +95,14 @@ impl Check {
         }
     }
 
+    /// What to say to a check that took too long.
+    pub(super) fn if_late(mut self, hint: &str) -> Self {
+        if self.detail == late() {
+            self.hint = Some(hint.to_owned());
+        }
+        self
+    }
+
     pub(super) fn needed(self) -> Self {
         Self {
             is_needed: true,
@@ -112,6 +120,10 @@ impl Check {
 pub(super) async fn bounded(name: &str, check: impl Future<Output = Check>) -> Check {
     match timeout(PATIENCE, check).await {
         Ok(check) => check,
-        Err(_) => Check::problem(name, format!("no answer within {}", quantity::duration(PATIENCE))),
+        Err(_) => Check::problem(name, late()),
     }
+}
+
+fn late() -> String {
+    format!("no answer within {}", quantity::duration(PATIENCE))
 }

@@ -5,16 +5,20 @@ mod programs;
 mod project;
 mod storage;
 
+use clap::builder::styling::Style;
 use serde_json::{Value, json};
 
 use crate::cli::args::DoctorArguments;
 use crate::cli::escape;
 use crate::cli::printer;
 use crate::cli::report::{Failure, Outcome};
-use crate::cli::terminal::Stream;
+use crate::cli::terminal::{Stream, style};
 use crate::cli::text_table::wrapped;
 use crate::process::{Interruptible, Signals, until_signal};
 use check::{Check, State};
+
+/// Where the checks are written.
+const STREAM: Stream = Stream::Stdout;
 
 /// Checks under a heading.
 struct Section {
@@ -29,10 +33,10 @@ pub(crate) async fn run(arguments: DoctorArguments) -> Result<Outcome, Failure> 
         Interruptible::Done(sections) => sections,
         Interruptible::Interrupted(signal) => return Ok(Outcome::Interrupted(signal.number())),
     };
-    printer::write_stdout(&if arguments.json {
+    printer::write_escaped_stdout(&if arguments.json {
         escape::json(&object(&sections))
     } else {
-        text(&sections, Stream::Stdout.width())
+        text(&sections, STREAM.width())
     })?;
     Ok(if failed(&sections).next().is_none() {
         Outcome::Succeeded
@@ -85,25 +89,36 @@ fn text(sections: &[Section], width: usize) -> String {
     let name_width = longest.unwrap_or_default();
     let mut text = String::new();
     for section in sections {
-        text.push_str(&format!("{}\n", section.title));
+        text.push_str(&format!("{}\n", STREAM.paint(style::HEADING, section.title)));
         for check in &section.checks {
             text.push_str(&lines_of(check, name_width, width));
         }
         text.push('\n');
     }
     let failed: Vec<&str> = failed(sections).map(|check| check.name.as_str()).collect();
+    let style = if failed.is_empty() {
+        style::SUCCESS
+    } else {
+        style::ERROR
+    };
     let verdict = match (failed.as_slice(), has_project(sections)) {
         ([], true) => "The project can run here.".to_owned(),
         ([], false) => "No problem found. `mlrun doctor URI` checks a project too.".to_owned(),
         (names, true) => format!("The project cannot run here: see {} above.", names.join(", ")),
         (names, false) => format!("No project can run here: see {} above.", names.join(", ")),
     };
-    text + &verdict + "\n"
+    text + &STREAM.paint(style, &escape::one_line(&verdict)) + "\n"
 }
 
 fn lines_of(check: &Check, name_width: usize, width: usize) -> String {
     let state = check.state.as_str();
-    let start = format!("  {state:<7}  {:<name_width$}  ", escape::one_line(&check.name));
+    let padding = 7 - state.len();
+    let painted = STREAM.paint(style_of(check.state), state);
+    let start = format!(
+        "  {painted}{:padding$}  {:<name_width$}  ",
+        "",
+        escape::one_line(&check.name)
+    );
     let indent = 2 + 7 + 2 + name_width + 2;
     // Not narrower than a path, whatever the terminal is.
     let room = width.saturating_sub(indent).max(30);
@@ -112,17 +127,26 @@ fn lines_of(check: &Check, name_width: usize, width: usize) -> String {
     let hint = hint.map(|hint| format!("hint: {}", escape::escaped(hint)));
     let mut lines: Vec<String> = wrapped(&detail, room);
     lines.extend(hint.into_iter().flat_map(|hint| wrapped(&hint, room)));
-    let mut text = String::new();
-    for (number, line) in lines.iter().enumerate() {
-        let before = if number == 0 {
-            start.clone()
-        } else {
-            " ".repeat(indent)
-        };
-        text.push_str(format!("{before}{line}").trim_end());
-        text.push('\n');
+    // Below a long name there is more room than beside it.
+    let mut text = start;
+    let mut is_beside = check.name.chars().count() <= name_width;
+    for line in lines {
+        if !std::mem::take(&mut is_beside) {
+            text.truncate(text.trim_end().len());
+            text.push_str(&format!("\n{:indent$}", ""));
+        }
+        text.push_str(&line);
     }
-    text
+    text.truncate(text.trim_end().len());
+    text + "\n"
+}
+
+fn style_of(state: State) -> Style {
+    match state {
+        State::Ok => style::SUCCESS,
+        State::Missing => style::WARNING,
+        State::Problem => style::ERROR,
+    }
 }
 
 /// The checks for programs. Fields are added from version to version; none changes its meaning.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::check::{Check, bounded};
 use crate::cli::escape;
-use crate::environment::{self, ContainerRequest, EnvironmentRequest};
+use crate::environment::{self, ContainerRequest, EnvironmentPlan, EnvironmentRequest};
 use crate::events::Silent;
 use crate::fetch::{self, FetchOptions, WorkDir};
 use crate::lint::{self, Finding, Severity};
@@ -12,6 +12,8 @@ use crate::project::{EntryPoint, Project, find_file};
 use crate::project_uri::ProjectUri;
 use crate::runner::{RunError, in_background};
 
+/// What to say if a busy machine or a daemon needs more time.
+const LATE: &str = "a run waits longer; `mlrun run URI --dry-run` shows what it would do";
 /// The entry points whose parameters are shown.
 const MOST_ENTRY_POINTS: usize = 5;
 
@@ -27,23 +29,9 @@ pub(super) async fn checks(uri: Option<&str>) -> Vec<Check> {
         return Vec::new();
     }
     let uri = uri.unwrap_or(".");
-    let mut work_dir = None;
-    let fetched = bounded("project", async {
-        match fetched(uri, &directory).await {
-            Ok(found) => {
-                work_dir = Some(found);
-                Check::ok("project", escape::one_line(uri))
-            }
-            Err(error) => Check::failed("project", error),
-        }
-    });
-    let check = fetched.await;
-    let Some(work_dir) = work_dir else {
-        let hint = check
-            .hint
-            .clone()
-            .unwrap_or_else(|| format!("`mlrun lint {}` waits for it", escape::shell_word(uri)));
-        return vec![check.with_hint(hint).needed()];
+    let work_dir = match work_dir(uri, &directory).await {
+        Ok(work_dir) => work_dir,
+        Err(check) => return vec![check.needed()],
     };
     let directory = work_dir.path().to_owned();
     let loaded = in_background(move || loaded(&directory)).await;
@@ -74,9 +62,27 @@ pub(super) async fn checks(uri: Option<&str>) -> Vec<Check> {
     checks.push(
         bounded("environment", environment(&project, &work_dir))
             .await
+            .if_late(LATE)
             .needed(),
     );
     checks
+}
+
+/// The project's directory, or why there is none.
+async fn work_dir(uri: &str, current_directory: &Path) -> Result<WorkDir, Check> {
+    let mut work_dir = None;
+    let check = bounded("project", async {
+        match fetched(uri, current_directory).await {
+            Ok(found) => {
+                work_dir = Some(found);
+                Check::ok("project", uri)
+            }
+            Err(error) => Check::failed("project", error),
+        }
+    });
+    let check = check.await;
+    let hint = format!("`mlrun lint {}` waits for it", escape::shell_word(uri));
+    work_dir.ok_or_else(|| check.if_late(&hint))
 }
 
 async fn fetched(uri: &str, current_directory: &Path) -> Result<WorkDir, RunError> {
@@ -138,6 +144,27 @@ fn entry_point(entry_point: &EntryPoint) -> Check {
     Check::ok(format!("-e {}", entry_point.name), detail)
 }
 
+/// How much of an environment's name tells it from others, as `mlrun env rm` takes it.
+const SHORT_NAME: usize = "mlflow-".len() + 8;
+
+/// The plan, with the environment's name in place of its long directory.
+fn described(plan: &EnvironmentPlan) -> String {
+    let text = plan.to_string();
+    let Some(name) = plan.name().filter(|_| plan.environment_directory().is_some()) else {
+        return text;
+    };
+    let state = if plan.is_there() {
+        "there already"
+    } else {
+        "to be built"
+    };
+    let name = name.get(..SHORT_NAME).unwrap_or(&name);
+    let rest = text
+        .split_once('\n')
+        .map_or_else(String::new, |(_, rest)| format!("\n{rest}"));
+    format!("{}, {name} ({state}){rest}", plan.manager)
+}
+
 /// The environment that a run would get.
 async fn environment(project: &Project, work_dir: &WorkDir) -> Check {
     let planned = environment::plan(EnvironmentRequest {
@@ -157,7 +184,7 @@ async fn environment(project: &Project, work_dir: &WorkDir) -> Check {
         },
     });
     match planned.await {
-        Ok(plan) => Check::ok("environment", plan.to_string()),
+        Ok(plan) => Check::ok("environment", described(&plan)),
         Err(error) => Check::failed("environment", error),
     }
 }

@@ -76,7 +76,12 @@ pub(super) async fn store() -> Vec<Check> {
         Err(error) => return vec![Check::failed(NAME, error).needed()],
     };
     let mut checks = vec![Check::ok(NAME, format!("{uri} ({reason})"))];
-    checks.push(bounded("tracking store", look(&uri)).await.needed());
+    checks.push(
+        bounded("tracking store", look(&uri))
+            .await
+            .if_late("a run waits longer; try again, or look at the server")
+            .needed(),
+    );
     checks.extend(writable(&uri));
     checks.extend(authentication(&uri));
     checks
@@ -93,7 +98,8 @@ async fn look(uri: &TrackingUri) -> Check {
         Ok(selector) => selector,
         Err(error) => return Check::failed(NAME, error),
     };
-    let experiment = match (store.look_for_experiment(&selector).await, &selector) {
+    let (found, version) = tokio::join!(store.look_for_experiment(&selector), store.version());
+    let experiment = match (found, &selector) {
         (Ok(Some(id)), ExperimentSelector::Default) => format!("default experiment {id}"),
         (Ok(Some(id)), _) => format!("experiment {id}"),
         (Ok(None), ExperimentSelector::Name(name)) => {
@@ -104,7 +110,7 @@ async fn look(uri: &TrackingUri) -> Check {
         (Err(TrackingError::NotFound { .. }), ExperimentSelector::Default) => "no experiment yet".to_owned(),
         (Err(error), _) => return Check::failed(NAME, error),
     };
-    match store.version().await {
+    match version {
         Ok(version) => {
             let version = version.map_or_else(String::new, |version| format!("{version}, "));
             Check::ok(NAME, format!("{version}{experiment}"))

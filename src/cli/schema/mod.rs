@@ -38,7 +38,8 @@ mod tests {
             let properties = part["properties"].as_object().unwrap();
             let mut described: Vec<&str> = properties.keys().map(String::as_str).collect();
             let mut known = known.to_vec();
-            (described.sort_unstable(), known.sort_unstable());
+            described.sort_unstable();
+            known.sort_unstable();
             assert_eq!(described, known);
         }
         let types = &schema["definitions"]["type"]["anyOf"][0]["enum"];

@@ -52,6 +52,11 @@ pub(crate) enum CachedState {
 }
 
 impl CachedState {
+    /// Whether the next run must build the environment again.
+    pub(crate) fn is_broken(self) -> bool {
+        self == Self::Unfinished
+    }
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Ready => "ready",

@@ -27,6 +27,6 @@ mod usage;
 
 pub(in crate::environment) use build::{BuildCalls, Builder, Condition, build_once, is_whole};
 pub(in crate::environment) use entry::{Entry, name_of_text, own_directory, root, sha1, write_json};
-pub(crate) use inventory::{CachedEnvironment, CachedState};
+pub(crate) use inventory::CachedEnvironment;
 pub(in crate::environment) use inventory::{describe_all, entries, names, prune, remove, remove_directory};
 pub(crate) use usage::Usage;

@@ -198,7 +198,7 @@ fn what_every_command_takes_may_stand_after_it() {
     assert_eq!(line["level"], "error");
     let refused = project.mlrun(&["env", "lsit", "--log-format=json"]).with_code(2);
     let line: serde_json::Value = serde_json::from_str(refused.stderr()).unwrap();
-    assert!(line["message"].as_str().unwrap().contains("env list"), "{line}");
+    assert!(line["hint"].as_str().unwrap().contains("env list"), "{line}");
     project
         .sandbox()
         .write("variables", "MLFLOW_TRACKING_URI=gopher://x\n");

@@ -179,7 +179,7 @@ fn stores_that_do_not_answer_offer_nothing() {
     assert_eq!(offered(&project, &["mlrun", "status", "a"]), [""; 0]);
     assert_eq!(
         project.sandbox().files().into_iter().collect::<Vec<_>>(),
-        ["project"]
+        ["project/"]
     );
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let uris = [

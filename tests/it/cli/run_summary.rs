@@ -1,6 +1,6 @@
 //! What a person at a terminal reads when a run has ended.
 
-use crate::harness::session::{CTRL_C, Session, Step, run_on_terminal};
+use crate::harness::terminal::{CTRL_C, Session, Step, run_on_terminal};
 use crate::harness::{
     MlflowServer, Project, Requirement, assert_contains, assert_contains_all, assert_lacks, mlflow3, require,
 };

@@ -3,7 +3,7 @@
 use mlrun::internals::entities::{ExperimentId, RunStatus, UnixMillis};
 use mlrun::internals::tracking::{self, NewRun, RunEnd, TrackingUri};
 
-use crate::harness::terminal::{Screen, on_terminal};
+use crate::harness::screen::{Screen, on_screen};
 use crate::harness::{Project, assert_contains, assert_golden, assert_lacks, block_on};
 
 const WIDTHS: [usize; 3] = [60, 80, 120];
@@ -179,7 +179,7 @@ fn what_a_person_sees() {
     for (project, call) in CASES {
         for (columns, texts) in WIDTHS.iter().zip(&mut texts) {
             let project = project();
-            let Some(screen) = on_terminal(&project, *columns, call) else {
+            let Some(screen) = on_screen(&project, *columns, call) else {
                 return;
             };
             texts.push(transcript(&project, call, &screen));

@@ -1,152 +1,70 @@
-//! A terminal of a given width, with a person's shell in it: what mlrun shows there, in which colours.
+//! Programs on a terminal, and a person who types; see `terminal.py` beside this file.
 
-use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 
-use super::{Printed as _, Project, require_program};
+use super::{Project, require_program};
 
-/// More lines than anything that is shown at once.
-const LINES: &str = "200";
+/// What the person does.
+#[derive(Clone, Copy)]
+pub(crate) enum Step<'a> {
+    /// Wait until this is shown.
+    See(&'a str),
+    /// Wait until this file is there.
+    File(&'a str),
+    /// Type this.
+    Type(&'a str),
+}
 
-/// What a terminal shows after a call.
-pub(crate) struct Screen {
+/// Ctrl-C.
+pub(crate) const CTRL_C: Step<'static> = Step::Type("\x03");
+
+/// What was shown on the terminal, and the exit code.
+pub(crate) struct Session {
+    pub(crate) shown: String,
     pub(crate) code: i32,
-    /// The lines with the terminal's own codes for colours.
-    shown: String,
 }
 
-impl Screen {
-    /// What can be read.
-    pub(crate) fn plain(&self) -> String {
-        console::strip_ansi_codes(&self.shown).into_owned()
-    }
-
-    /// The lines with colours by their names, such as `<bold red>error:</> no`.
-    pub(crate) fn marked(&self) -> String {
-        let mut text = String::new();
-        let mut style = Style::default();
-        for line in self.shown.lines() {
-            let mut open = String::new();
-            for (part, is_code) in console::AnsiCodeIterator::new(line) {
-                if is_code {
-                    style.apply(part);
-                } else if style.name() != open {
-                    text.push_str(if open.is_empty() { "" } else { "</>" });
-                    open = style.name();
-                    text.push_str(&if open.is_empty() {
-                        String::new()
-                    } else {
-                        format!("<{open}>")
-                    });
-                    text.push_str(part);
-                } else {
-                    text.push_str(part);
-                }
-            }
-            text.push_str(if open.is_empty() { "\n" } else { "</>\n" });
-        }
-        text
-    }
-}
-
-/// How letters look.
-#[derive(Default)]
-struct Style {
-    effect: &'static str,
-    color: String,
-}
-
-impl Style {
-    /// Takes over a code such as `ESC[1;31m`; one that does not colour is no matter here.
-    fn apply(&mut self, code: &str) {
-        const COLORS: [&str; 8] = [
-            "black", "red", "green", "yellow", "blue", "magenta", "cyan", "white",
-        ];
-        let numbers = code
-            .strip_prefix("\u{1b}[")
-            .and_then(|code| code.strip_suffix('m'));
-        for number in numbers.into_iter().flat_map(|numbers| numbers.split(';')) {
-            match number.parse().unwrap_or(0) {
-                0 => *self = Self::default(),
-                1 => self.effect = "bold",
-                2 => self.effect = "dim",
-                22 => self.effect = "",
-                39 => self.color.clear(),
-                number @ 30..=37 => COLORS[number - 30].clone_into(&mut self.color),
-                number @ 90..=97 => self.color = format!("bright-{}", COLORS[number - 90]),
-                _ => {}
-            }
-        }
-    }
-
-    fn name(&self) -> String {
-        format!("{} {}", self.effect, self.color).trim().to_owned()
-    }
-}
-
-/// Types a call of `mlrun` in a terminal with so many columns, and looks when it has ended. Nothing, if there is
-/// no tmux to be the terminal.
-pub(crate) fn on_terminal(project: &Project, columns: usize, call: &str) -> Option<Screen> {
-    let tmux = require_program("tmux")?;
+/// Runs `mlrun run project --env-manager local` with these arguments on a terminal of so many columns.
+///
+/// # Panics
+/// When a step takes too long.
+#[track_caller]
+pub(crate) fn run_on_terminal(
+    project: &Project,
+    columns: u32,
+    arguments: &[&str],
+    steps: &[Step<'_>],
+) -> Option<Session> {
+    let python = require_program("python3")?;
+    let stty = require_program("stty")?;
+    let steps: Vec<[&str; 2]> = steps
+        .iter()
+        .map(|step| match step {
+            Step::See(text) => ["see", text],
+            Step::File(path) => ["file", path],
+            Step::Type(text) => ["type", text],
+        })
+        .collect();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/harness/terminal.py");
     let sandbox = project.sandbox();
-    let (socket, code) = (sandbox.root().join("tmux"), sandbox.root().join("code"));
-    let server = |arguments: &[&str]| {
-        let mut command = sandbox.command(&tmux);
-        command
-            .arg("-S")
-            .arg(&socket)
-            .args(["-u", "-f", "/dev/null"])
-            .args(arguments);
-        command.envs(project.environment());
-        command
-    };
-    // The terminal reports where the cursor is when it has shown all that came before.
-    let script = format!(
-        r#"mlrun() {{ "{mlrun}" "$@"; }}
-{call}
-echo $? >"{code}"
-command -p stty -echo -icanon
-printf '\033[6n'
-IFS= read -rs -d R _
-"{tmux}" -S "{socket}" wait-for -S shown
-"{tmux}" -S "{socket}" wait-for never
-"#,
-        mlrun = env!("CARGO_BIN_EXE_mlrun"),
-        tmux = tmux.display(),
-        socket = socket.display(),
-        code = code.display(),
-    );
-    let width = columns.to_string();
-    server(&[
-        "new-session",
-        "-d",
-        "-x",
-        &width,
-        "-y",
-        LINES,
-        "bash",
-        "-c",
-        &script,
-    ])
-    .printed();
-    server(&["wait-for", "shown"]).printed();
-    let shown = server(&["capture-pane", "-p", "-e"]).printed();
-    server(&["kill-server"]).printed();
-    Some(Screen {
-        code: fs::read_to_string(code).unwrap().trim().parse().unwrap(),
-        shown: format!("{}\n", shown.trim_end()),
-    })
-}
-
-#[test]
-fn colours_have_names() {
-    let screen = Screen {
-        code: 0,
-        shown: "\u{1b}[1m\u{1b}[31merror:\u{1b}[0m\u{1b}[39m no\n\u{1b}[2mfaint\n\u{1b}[0m\u{1b}[94mblue\n"
-            .to_owned(),
-    };
-    assert_eq!(
-        screen.marked(),
-        "<bold red>error:</> no\n<dim>faint</>\n<bright-blue>blue</>\n"
-    );
-    assert_eq!(screen.plain(), "error: no\nfaint\nblue\n");
+    let set_size = format!("{} cols {columns} rows 40; exec \"$@\"", stty.display());
+    let output = sandbox
+        .command(python)
+        .arg(script)
+        .arg(serde_json::to_string(&steps).unwrap())
+        .args(["bash", "-c", &set_size, "bash"])
+        .args(["env", "--default-signal"])
+        .arg(sandbox.mlrun().get_program())
+        .args(["run", "project", "--env-manager", "local"])
+        .args(arguments)
+        .envs(project.environment())
+        .env("TERM", "xterm")
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout).replace("\r\n", "\n");
+    assert_eq!(output.status.signal(), None, "{shown}");
+    let code = output.status.code().unwrap();
+    assert_ne!(code, 99, "{shown}\n{}", String::from_utf8_lossy(&output.stderr));
+    Some(Session { shown, code })
 }

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStderr};
 use rustix::process::Signal;
 
 use crate::harness::running::{assert_nothing_lives, send, start_with, statuses, wait_for_entry_point};
-use crate::harness::session::{CTRL_C, Step, run_on_terminal};
+use crate::harness::terminal::{CTRL_C, Step, run_on_terminal};
 use crate::harness::{Project, assert_contains};
 
 fn stubborn() -> Project {

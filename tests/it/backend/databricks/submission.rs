@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use super::{RUN, project, recorded, recorded_in, run, run_id_of_job, start, stored, workspace};
 use crate::harness::running::{send, wait_until};
-use crate::harness::session::run_on_terminal;
+use crate::harness::terminal::run_on_terminal;
 use crate::harness::{Project, assert_contains};
 
 const SUBMIT: &str = "POST /jobs/runs/submit";

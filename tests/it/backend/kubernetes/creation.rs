@@ -159,7 +159,7 @@ const EXPERIMENT: [&str; 2] = ["--experiment-name", "/Users/user@example.com/kub
 
 fn stored(text: &str) -> StoredRun {
     let (_, rest) = text
-        .split_once("that lead from run '")
+        .split_once("the link from run '")
         .unwrap_or_else(|| panic!("{text}"));
     let server = MlflowServer::shared().unwrap();
     let runs = StoreContents::of_sqlite(&server.database()).runs;
@@ -248,6 +248,6 @@ fn a_second_signal_ends_the_wait_for_a_deletion() {
     let ended = running.end();
     ended
         .expect_code(1)
-        .expect_stderr("may go on: SIGTERM came before its end was known\n");
+        .expect_stderr("may still run: SIGTERM came before its end was known\n");
     assert_eq!(stored(&ended.stderr).status, "FAILED");
 }

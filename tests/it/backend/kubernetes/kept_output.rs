@@ -90,7 +90,7 @@ fn options_without_effect_are_told() {
     ended
         .expect_code(0)
         .expect_stderr("warning: ignoring --log-output: mlrun does not wait for this run")
-        .expect_stderr("use --wait\n")
+        .expect_stderr("add --wait\n")
         .expect_stderr("warning: ignoring --storage-dir: the backend downloads no data to this machine\n");
     assert_nothing_is_left(cluster.project.sandbox());
     // Nobody has asked for it this time.
