@@ -17,7 +17,7 @@ pub(super) struct BuildLine(ProgressBar);
 impl Default for BuildLine {
     fn default() -> Self {
         let style = ProgressStyle::with_template("{msg}").expect("a template of our own");
-        Self(transfer_bar::bar().with_style(style))
+        Self(transfer_bar::bar(None).with_style(style))
     }
 }
 

@@ -265,7 +265,7 @@ impl Progress for Printer {
         let mut shown = self.transfer();
         let shown = match shown.as_mut() {
             Some(shown) if shown.is_of(transfer) => shown,
-            _ => shown.insert(TransferBar::new(transfer.what)),
+            _ => shown.insert(TransferBar::new(transfer)),
         };
         shown.update(transfer);
     }

@@ -19,7 +19,7 @@ pub(super) struct TransferBar {
     what: String,
     bar: ProgressBar,
     /// Whether the last update had a total.
-    has_total: Option<bool>,
+    has_total: bool,
 }
 
 /// Columns kept free at the right. The terminal echoes a `^C` there instead of starting a new line and leaving the
@@ -37,9 +37,9 @@ pub(super) fn can_be_drawn() -> bool {
 }
 
 /// A bar on standard error. It goes with its value.
-pub(super) fn bar() -> ProgressBar {
+pub(super) fn bar(length: Option<u64>) -> ProgressBar {
     let target = ProgressDrawTarget::term_like_with_hz(Box::new(Screen(Term::buffered_stderr())), REDRAWS);
-    ProgressBar::with_draw_target(None, target).with_finish(ProgressFinish::AndClear)
+    ProgressBar::with_draw_target(length, target).with_finish(ProgressFinish::AndClear)
 }
 
 /// The columns that a bar may use.
@@ -48,11 +48,15 @@ pub(super) fn width() -> usize {
 }
 
 impl TransferBar {
-    pub(super) fn new(what: &str) -> Self {
+    /// The bar begins whole: each of its parts that is set later redraws it.
+    pub(super) fn new(transfer: Transfer<'_>) -> Self {
+        let total = transfer.total.filter(|total| *total > 0);
         Self {
-            what: what.to_owned(),
-            bar: bar(),
-            has_total: None,
+            what: transfer.what.to_owned(),
+            bar: bar(total)
+                .with_style(style(transfer.unit, total.is_some()))
+                .with_message(transfer_text(transfer)),
+            has_total: total.is_some(),
         }
     }
 
@@ -66,8 +70,9 @@ impl TransferBar {
 
     pub(super) fn update(&mut self, transfer: Transfer<'_>) {
         let total = transfer.total.filter(|total| *total > 0);
-        if self.has_total.replace(total.is_some()) != Some(total.is_some()) {
-            self.bar.set_style(style(transfer.unit, total.is_some()));
+        if self.has_total != total.is_some() {
+            self.has_total = total.is_some();
+            self.bar.set_style(style(transfer.unit, self.has_total));
         }
         if let Some(total) = total {
             self.bar.set_length(total);

@@ -147,7 +147,7 @@ fn a_person_at_a_terminal_sees_a_bar_while_data_comes() {
         .arg(script)
         .arg("[[\"see\", \"downloading: 512.0 KiB of 1.0 MiB (50%) [=\"]]")
         .arg(sandbox.mlrun().get_program())
-        .args(["run", "project", "--no-conda", "-P"])
+        .args(["run", "project", "--no-conda", "--color", "never", "-P"])
         .arg(format!("data={}/x", server.url()))
         .env("TERM", "xterm")
         .output()

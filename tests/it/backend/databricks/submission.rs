@@ -159,12 +159,12 @@ fn a_job_that_the_store_cannot_know_of_is_canceled() {
         let stored = recorded(&finished);
         assert_eq!(stored.status, "FAILED");
         let error = format!(
-            "error: the link from run '{}' to the Databricks job run 9000000001 could not be stored; it was canceled\n",
+            "error: the link from run '{}' to Databricks job run 9000000001 could not be stored; it was canceled\n",
             stored.run_id
         );
         assert_contains(text, &error);
         let waiting = format!(
-            "warning: the link from run '{}' to the Databricks job run 9000000001 is not recorded yet (",
+            "warning: the link from run '{}' to Databricks job run 9000000001 is not recorded yet (",
             stored.run_id
         );
         assert_eq!(text.contains(&waiting), tries, "{text}");
@@ -226,7 +226,7 @@ fn a_job_that_cannot_be_canceled_is_named() {
         assert_eq!(state(&fake), None, "{text}");
         assert_eq!(recorded(&finished).status, "FAILED");
         assert!(
-            text.contains("to the Databricks job run 9000000001 could not be stored; it could not be canceled and may still run: ")
+            text.contains("to Databricks job run 9000000001 could not be stored; it could not be canceled and may still run: ")
                 && text.contains("No manage permission")
                 && text.contains("hint: this message is the only link to it: ")
                 && text.contains(by_hand)
