@@ -295,7 +295,6 @@ fn usage() {
         &["env", "ls"],
         &["stop", "0123456789abcdef0123456789abcdef"],
         &["ui"],
-        &["version"],
         &["help", "wait"],
         &["-h", "wait"],
     ] {
