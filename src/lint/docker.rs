@@ -89,7 +89,10 @@ pub(super) fn settings(document: &Document, findings: &mut Vec<Finding>) {
     let Some((key, docker)) = document.top().get_entry("docker_env") else {
         return;
     };
-    let Some(docker) = docker.as_mapping() else { return };
+    // An empty one counts as not set.
+    let Some(docker) = docker.as_mapping().filter(|docker| !docker.is_empty()) else {
+        return;
+    };
     let mut check = |node: &Node, part: DockerPart<'_>| {
         if let Some(error) = docker_problem(part) {
             findings.push(Finding {

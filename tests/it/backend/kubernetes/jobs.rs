@@ -222,7 +222,7 @@ entry_points:
     let lines: Vec<&str> = ended.stdout.lines().map(str::trim).collect();
     let shown = lines.join("\n");
     for text in [
-        "image registry.example.com/team/base:1 (pulled where it runs)\n",
+        "image registry.example.com/team/base:1 (pulled by the machine that runs it)\n",
         "the cluster of context 'test' (http://127.0.0.1:",
         "namespace\ndefault\n",
         "job\napiVersion: batch/v1\nkind: Job\nmetadata:\nname: p-20",
