@@ -47,7 +47,7 @@ fn run(project: &Project, columns: u16, see: &str, arguments: &[&str]) -> Output
     let steps = json!([["file", path("marker")], ["see", see], ["make", path("go")]]);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/harness/terminal.py");
     let stty = require_program("stty").unwrap();
-    let mlrun = project.started(&["run", "project"]);
+    let mlrun = project.started(&["run", "project", "--color", "never"]);
     let mut command = sandbox.command(require_program("python3").unwrap());
     command.arg(script).arg(steps.to_string());
     command.args([
