@@ -18,6 +18,8 @@ use crate::quantity;
 
 /// How many lines of a program that failed are shown.
 const SHOWN: usize = 40;
+/// How many lines are kept to find what the failure is about: conda writes a long report after pip's error.
+const KEPT: usize = 1000;
 const REDRAW: Duration = Duration::from_secs(1);
 
 /// The output of one build.
@@ -181,7 +183,7 @@ impl<'a> BuildOutput<'a> {
         if is_shown {
             state.lines += 1;
             state.story.push_back(line.to_owned());
-            if state.story.len() > SHOWN {
+            if state.story.len() > KEPT {
                 state.story.pop_front();
             }
         }
@@ -198,7 +200,9 @@ impl<'a> BuildOutput<'a> {
     /// The same for an error, with the number of the lines before it.
     fn last_lines(&self) -> Vec<String> {
         let is_blank = |line: &String| line.trim().is_empty();
-        let mut lines: Vec<String> = self.story().into_iter().skip_while(is_blank).collect();
+        let story = self.story();
+        let last = story.len().saturating_sub(SHOWN);
+        let mut lines: Vec<String> = story.into_iter().skip(last).skip_while(is_blank).collect();
         while lines.last().is_some_and(is_blank) {
             lines.pop();
         }

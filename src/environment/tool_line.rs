@@ -41,10 +41,12 @@ const ADVICE: [&str; 17] = [
     "Use 'docker scan' to run Snyk tests",
 ];
 
-/// Whether a line is of no use to whoever runs mlrun: advice for others, or a state of a progress bar.
+/// Whether a line is of no use to whoever runs mlrun: advice for others, a state of a progress bar, or how conda
+/// calls pip, with a temporary file that is gone by then.
 pub(super) fn is_noise(line: &str) -> bool {
     let text = line.trim();
-    text == "#" || ADVICE.iter().any(|beginning| text.starts_with(beginning)) || is_bar(text)
+    let calls_pip = text.starts_with("['") && text.contains("'-m', 'pip', 'install'");
+    text == "#" || ADVICE.iter().any(|beginning| text.starts_with(beginning)) || is_bar(text) || calls_pip
 }
 
 /// pip's bars have a thick line, conda's have signs between pipes: `numpy-2.0 | 5.6 MB | ##4 | 24%`.
@@ -356,6 +358,10 @@ mod tests {
             ("#     $ conda activate mlflow-1", true),
             ("     ━━━━━━━ 69.6/69.6 kB 144.0 MB/s eta 0:00:00", true),
             ("numpy-2.0            | 5.6 MB    | ####4      |  44% ", true),
+            (
+                "['/envs/x/bin/python', '-m', 'pip', 'install', '-U', '-r', '/p/condaenv.x.requirements.txt']",
+                true,
+            ),
             ("#5 [2/3] COPY a b", false),
             ("# a comment", false),
             ("a | b", false),
