@@ -65,7 +65,7 @@ impl What {
 #[derive(Default)]
 struct State {
     log: Option<File>,
-    /// What the program that runs, or ran last, has written; the last lines of it.
+    /// The last lines of the program that runs, or ran last.
     story: VecDeque<String>,
     /// How many lines that were.
     lines: usize,

@@ -43,7 +43,7 @@ fn a_limit_that_is_not_reached_changes_nothing() {
     }
     let wrong = project("exit 0");
     let finished = wrong.run(["--timeout", "soon"]).with_code(2);
-    assert_contains(finished.stderr(), "give a number with s, m, h, d or w");
+    assert_contains(finished.stderr(), "write a number with a unit (s, m, h, d or w)");
 }
 
 #[test]
