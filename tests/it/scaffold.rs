@@ -354,18 +354,18 @@ fn environments_come_from_the_files_that_are_there() {
             &["dependencies: [a]"][..],
         ),
         (
-            &[("environment.yml", "dependencies: [python]\n")],
+            &[("environment.yml", "dependencies: [python=3.11]\n")],
             &[],
             "conda_env: environment.yml",
             "environment.yml",
-            &["dependencies: [python]"],
+            &["dependencies: [python=3.11]"],
         ),
         (
-            &[("environment.yml", "dependencies: [python]\n")],
+            &[("environment.yml", "dependencies: [python=3.11]\n")],
             &["--conda"],
             "conda_env: environment.yml",
             "environment.yml",
-            &["dependencies: [python]"],
+            &["dependencies: [python=3.11]"],
         ),
         (
             &[("requirements.txt", "numpy\n")],

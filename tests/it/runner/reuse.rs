@@ -325,7 +325,7 @@ fn a_dry_run_says_what_would_be_reused() {
 fn an_existing_run_cannot_be_reused_too() {
     let finished = project();
     let finished = finished.run(["--reuse", "--run-id", "x"]).with_code(2);
-    assert_contains(finished.stderr(), "cannot be used with");
+    assert_contains(finished.stderr(), "--reuse and --run-id cannot be used together");
 }
 
 #[test]
