@@ -16,8 +16,8 @@ const CONDA_FILES: [&str; 4] = ["environment.yml", "environment.yaml", "conda.ya
 const PYTHON_ENV: &str = "python_env.yaml";
 const REQUIREMENTS: &str = "requirements.txt";
 const PYPROJECT: &str = "pyproject.toml";
-/// The Python of images where nothing says another one.
-const IMAGE_PYTHON: &str = "3.12";
+/// The Python of conda environments and images if nothing names another one.
+const USUAL_PYTHON: &str = "3.12";
 
 /// What the MLproject file says about the environment, and the files for it.
 #[derive(Debug, Default)]
@@ -173,13 +173,9 @@ fn conda(origin: &Origin, ingredients: &Ingredients<'_>, python: Option<&str>) -
         "name: {}\nchannels:\n  - conda-forge\ndependencies:\n",
         scalar(ingredients.project)
     ));
-    let python = python.map_or_else(String::new, |python| {
-        if python.starts_with(|first: char| first.is_ascii_digit()) {
-            format!("={python}")
-        } else {
-            python.to_owned()
-        }
-    });
+    let python = python.unwrap_or(USUAL_PYTHON);
+    let is_exact = python.starts_with(|first: char| first.is_ascii_digit());
+    let python = format!("{}{python}", if is_exact { "=" } else { "" });
     text.push_str(&format!("  - {}\n", scalar(&format!("python{python}"))));
     let items = items(origin, ingredients.packages, "      ");
     if !items.is_empty() {
@@ -199,7 +195,7 @@ fn docker(
         "python:{}-slim",
         python
             .and_then(minor_of)
-            .unwrap_or_else(|| IMAGE_PYTHON.to_owned())
+            .unwrap_or_else(|| USUAL_PYTHON.to_owned())
     );
     let (lines, _) = requirements(origin, ingredients.packages);
     let has_file = directory.join("Dockerfile").is_file();

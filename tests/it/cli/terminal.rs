@@ -147,11 +147,27 @@ fn an_old_run() -> Project {
 /// A case as a golden text: the call, what is shown, and the exit code unless it is 0.
 fn transcript(project: &Project, call: &str, screen: &Screen) -> String {
     let shown = without_ids(&project.sandbox().anonymous(&screen.marked()), project);
+    let shown: String = shown.lines().map(without_chance).collect();
     let code = match screen.code {
         0 => String::new(),
         code => format!("exit code: {code}\n"),
     };
     format!("$ {call}\n{shown}{code}")
+}
+
+/// A line of a run's summary without the name that the store made up and the time that the run took.
+fn without_chance(line: &str) -> String {
+    let time = |line: &str, word: &str| {
+        let (start, rest) = line.split_once(word)?;
+        let end = rest.find(' ').map_or("", |end| &rest[end..]);
+        Some(format!("{start}{word}<time>{end}\n"))
+    };
+    if line.starts_with("run        ") {
+        return "run        <name>\n".to_owned();
+    }
+    let is_status = line.starts_with("status     ");
+    let timed = is_status.then(|| time(line, " in ").or_else(|| time(line, " after ")));
+    timed.flatten().unwrap_or_else(|| format!("{line}\n"))
 }
 
 /// The text with each run's id replaced by as many letters, also where the terminal has cut it.

@@ -59,7 +59,7 @@ pub(crate) fn run_on_terminal(
         .args(["run", "project", "--env-manager", "local"])
         .args(arguments)
         .envs(project.environment())
-        .env("TERM", "xterm")
+        .envs([("TERM", "xterm"), ("NO_COLOR", "1")])
         .output()
         .unwrap();
     let shown = String::from_utf8_lossy(&output.stdout).replace("\r\n", "\n");

@@ -68,7 +68,7 @@ fn a_person_is_told_to_press_ctrl_c_again() {
         CTRL_C,
         Step::See("warning: killing '"),
     ];
-    let Some(session) = run_on_terminal(&project, 120, &["--color", "never"], &steps) else {
+    let Some(session) = run_on_terminal(&project, 120, &[], &steps) else {
         return;
     };
     assert_eq!(session.code, 130, "{}", session.shown);

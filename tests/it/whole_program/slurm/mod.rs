@@ -64,9 +64,7 @@ fn a_cancelled_job_ends_its_run_and_all_processes() {
             "{prefix}{options:?} {}",
             job.log()
         );
-        let is_warned = job
-            .log()
-            .contains("Slurm sends SIGTERM only to 'slurm_script' (process ");
+        let is_warned = job.log().contains("Slurm signals only 'slurm_script' (process ");
         assert_eq!(is_warned, prefix.is_empty(), "{}", job.log());
     }
 }

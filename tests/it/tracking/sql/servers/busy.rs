@@ -164,7 +164,7 @@ fn the_end_is_recorded_over_a_new_connection() {
         let output = child.wait_with_output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(0), "{said}");
-        assert_contains(&said, "cannot be recorded yet");
+        assert_contains(&said, "is not recorded yet");
         let sql = "SELECT status FROM runs ORDER BY start_time DESC LIMIT 1";
         assert_eq!(database.server.query("away", sql).trim(), "FINISHED");
     }
