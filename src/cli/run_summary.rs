@@ -15,7 +15,7 @@ use crate::runner::{Launched, RunEnding, RunPlan, SubmittedRun};
 use crate::tracking::TrackingUri;
 
 /// How long the store may take for a read: the run has ended, and the person waits for the prompt.
-const STORE_PATIENCE: Duration = Duration::from_secs(2);
+const STORE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How many metrics are shown.
 const MOST_METRICS: usize = 8;

@@ -9,6 +9,10 @@ use crate::quantity;
 
 /// How long a check may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a check may take without which nothing runs: a fetch, a server that wakes up, a busy machine.
+pub(super) const NEEDED_PATIENCE: Duration = Duration::from_secs(10);
+
+const LATE: &str = "no answer within";
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +101,7 @@ impl Check {
 
     /// What to say to a check that took too long.
     pub(super) fn if_late(mut self, hint: &str) -> Self {
-        if self.detail == late() {
+        if self.detail.starts_with(LATE) {
             self.hint = Some(hint.to_owned());
         }
         self
@@ -117,13 +121,9 @@ impl Check {
 }
 
 /// The check, or that it took too long.
-pub(super) async fn bounded(name: &str, check: impl Future<Output = Check>) -> Check {
-    match timeout(PATIENCE, check).await {
+pub(super) async fn bounded(name: &str, limit: Duration, check: impl Future<Output = Check>) -> Check {
+    match timeout(limit, check).await {
         Ok(check) => check,
-        Err(_) => Check::problem(name, late()),
+        Err(_) => Check::problem(name, format!("{LATE} {}", quantity::duration(limit))),
     }
-}
-
-fn late() -> String {
-    format!("no answer within {}", quantity::duration(PATIENCE))
 }

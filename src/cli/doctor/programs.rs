@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use futures_util::future::{BoxFuture, FutureExt as _, join_all};
 
-use super::check::{Check, State, bounded};
+use super::check::{Check, PATIENCE, State, bounded};
 use crate::backend;
 use crate::cli::report::Failure;
 use crate::cli::version;
@@ -108,7 +108,7 @@ pub(super) async fn others() -> Vec<Check> {
         ),
     ];
     let checks = checks.into_iter().map(|(name, check)| async move {
-        let check = bounded(name, check).await;
+        let check = bounded(name, PATIENCE, check).await;
         Check {
             name: name.to_owned(),
             ..check

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::check::{Check, bounded};
+use super::check::{Check, NEEDED_PATIENCE, bounded};
 use crate::cli::escape;
 use crate::environment::{self, ContainerRequest, EnvironmentPlan, EnvironmentRequest};
 use crate::events::Silent;
@@ -60,7 +60,7 @@ pub(super) async fn checks(uri: Option<&str>) -> Vec<Check> {
             .map(entry_point),
     );
     checks.push(
-        bounded("environment", environment(&project, &work_dir))
+        bounded("environment", NEEDED_PATIENCE, environment(&project, &work_dir))
             .await
             .if_late(LATE)
             .needed(),
@@ -71,7 +71,7 @@ pub(super) async fn checks(uri: Option<&str>) -> Vec<Check> {
 /// The project's directory, or why there is none.
 async fn work_dir(uri: &str, current_directory: &Path) -> Result<WorkDir, Check> {
     let mut work_dir = None;
-    let check = bounded("project", async {
+    let check = bounded("project", NEEDED_PATIENCE, async {
         match fetched(uri, current_directory).await {
             Ok(found) => {
                 work_dir = Some(found);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access, statvfs};
 
-use super::check::{Check, bounded};
+use super::check::{Check, NEEDED_PATIENCE, bounded};
 use crate::env_vars;
 use crate::environment;
 use crate::quantity;
@@ -77,7 +77,7 @@ pub(super) async fn store() -> Vec<Check> {
     };
     let mut checks = vec![Check::ok(NAME, format!("{uri} ({reason})"))];
     checks.push(
-        bounded("tracking store", look(&uri))
+        bounded("tracking store", NEEDED_PATIENCE, look(&uri))
             .await
             .if_late("a run waits longer; try again, or look at the server")
             .needed(),
