@@ -22,8 +22,7 @@ pub(super) use self::values::{explain, no_sign};
 use self::line::Role;
 use super::report::Failure;
 
-/// The words with those that ask for help brought into the form that every command knows: `help run`, `-h run`
-/// and `version`.
+/// The words with those that ask for help brought into the form that every command knows: `help run`, `-h run`.
 pub(super) fn normalized(program: &Command, words: Vec<OsString>) -> Vec<OsString> {
     let text = |index: usize| {
         words
@@ -35,11 +34,7 @@ pub(super) fn normalized(program: &Command, words: Vec<OsString>) -> Vec<OsStrin
     let mut asked = None;
     for index in 1..words.len() {
         match text(index) {
-            "version" if index == 1 && program.find_subcommand("version").is_none() => {
-                let version = OsString::from("--version");
-                return [&words[..1], &[version], &words[2..]].concat();
-            }
-            // Only where no more than a command stands before it.
+            // Only if nothing but commands precedes it.
             "help" if command.has_subcommands() && command.find_subcommand("help").is_none() => {
                 asked = Some((index, "--help"));
             }
