@@ -56,9 +56,14 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// The whole command line, its help laid out.
+/// The command line as it is parsed.
+pub(crate) fn parser() -> clap::Command {
+    help::laid_out(Arguments::command())
+}
+
+/// The command line with all of its help, which takes longer to make than to parse most command lines.
 pub(crate) fn command() -> clap::Command {
-    help::laid_out(terminal::dressed(Arguments::command()))
+    help::with_pages(help::laid_out(terminal::dressed(Arguments::command())))
 }
 
 #[derive(Debug, Subcommand)]

@@ -262,13 +262,13 @@ pub(super) fn page(path: &str) -> Option<&'static Page> {
     PAGES.iter().find(|page| page.path == path)
 }
 
-/// Lays out the help of the program and its commands.
+/// Puts the options under their headings.
 pub(super) fn laid_out(command: Command) -> Command {
     let help = |action, text: &'static str| {
         let help = Arg::new("help").short('h').long("help").action(action).help(text);
         help.help_heading(GLOBAL).display_order(usize::MAX)
     };
-    let command = command
+    command
         .mut_subcommand("run", |run| {
             run.mut_args(|arg| {
                 if arg.is_positional() {
@@ -285,7 +285,11 @@ pub(super) fn laid_out(command: Command) -> Command {
             .arg(help(ArgAction::Help, "Print help (-h: summary, --help: all)"))
         })
         .disable_help_flag(true)
-        .arg(help(ArgAction::HelpShort, "Print help").global(true));
+        .arg(help(ArgAction::HelpShort, "Print help").global(true))
+}
+
+/// The command line with what its help says besides the options.
+pub(super) fn with_pages(command: Command) -> Command {
     // The commands have the program's styles only when they are built.
     let styles = command.get_styles().clone();
     let command = PAGES

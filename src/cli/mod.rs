@@ -78,7 +78,7 @@ fn no_thread(error: io::Error) -> Failure {
 fn carry_out(words: Vec<OsString>) -> ExitCode {
     terminal::choose(early(&words, "--color"));
     let early_printer = Printer::new(early(&words, "--log-format"), Verbosity::Normal);
-    let mut program = args::command();
+    let mut program = args::parser();
     program.build();
     match before_parsing(&program, &words) {
         Ok(None) => {}

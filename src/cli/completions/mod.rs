@@ -40,7 +40,7 @@ pub(crate) fn script(shell: Shell, program: &OsStr) -> String {
 /// What may stand in place of a word: a candidate a line, with a tab before what it means. Nothing where
 /// nothing is known; whatever is wrong with the words or the project is no matter here.
 pub(crate) fn candidates(index: usize, words: Vec<OsString>) -> String {
-    let mut command = with_values(args::command(), words.get(..index).unwrap_or(&words));
+    let mut command = with_values(args::parser(), words.get(..index).unwrap_or(&words));
     let of_mlflow = mlflow_commands(index, &words);
     let is_begun = words.get(index).is_some_and(|word| !word.is_empty());
     let current_directory = std::env::current_dir().ok();
