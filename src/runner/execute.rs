@@ -187,8 +187,11 @@ async fn run_entry_point(
     drop(prepared.usage);
     if let Some(kept) = kept {
         let was_interrupted = matches!(ended, Ok(Ended::Interrupted(_)));
-        if let (Some(traces), Ok(written)) = (traces, std::fs::read(kept.files().stderr)) {
-            traces.read_errors(&written);
+        let has_failed = matches!(ended, Ok(Ended::Done(exit)) if !exit.is_success());
+        if let Some(traces) = traces.as_mut().filter(|_| has_failed)
+            && let Err(error) = traces.read_errors(&kept.files().stderr)
+        {
+            tracing::debug!(%error, "the kept output cannot be searched for the failure");
         }
         kept.upload(created, was_interrupted, signals, progress).await;
     }

@@ -6,6 +6,8 @@ mod memory;
 mod module;
 mod program;
 
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -75,11 +77,16 @@ impl Traces {
         })
     }
 
-    /// Takes what the entry point wrote to standard error, if that was kept.
-    pub(super) fn read_errors(&mut self, written: &[u8]) {
-        const LAST: usize = 64 * 1024;
-        let start = written.len().saturating_sub(LAST);
-        self.last_lines = String::from_utf8_lossy(&written[start..]).into_owned();
+    /// Reads the end of the file with what the entry point wrote to standard error.
+    pub(super) fn read_errors(&mut self, file: &Path) -> io::Result<()> {
+        const LAST: u64 = 64 * 1024;
+        let mut file = File::open(file)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LAST)))?;
+        let mut end = Vec::new();
+        file.take(LAST).read_to_end(&mut end)?;
+        self.last_lines = String::from_utf8_lossy(&end).into_owned();
+        Ok(())
     }
 
     /// What the person may do about this end; `None` if nothing is known.
