@@ -21,6 +21,7 @@ const SHOWN: usize = 40;
 /// How many lines are kept to find what the failure is about: conda writes a long report after pip's error.
 const KEPT: usize = 1000;
 const REDRAW: Duration = Duration::from_secs(1);
+const RECOUNT: Duration = Duration::from_millis(100);
 
 /// The output of one build.
 pub(super) struct BuildOutput<'a> {
@@ -70,6 +71,8 @@ struct State {
     /// How many lines that were.
     lines: usize,
     steps: Steps,
+    /// When the packages were counted last.
+    counted: Option<Instant>,
     /// Whether the beginning was reported.
     is_announced: bool,
 }
@@ -176,7 +179,9 @@ impl<'a> BuildOutput<'a> {
     fn take(&self, line: &str) -> bool {
         let mut state = self.state();
         state.write(line);
-        if let Some(meaning) = tool_line::meaning(line) {
+        if self.display == BuildDisplay::Live
+            && let Some(meaning) = tool_line::meaning(line)
+        {
             state.steps.note(meaning, || self.packages());
         }
         let is_shown = !tool_line::is_noise(line);
@@ -238,7 +243,11 @@ impl<'a> BuildOutput<'a> {
             return;
         }
         let mut state = self.state();
-        state.steps.count(|| self.packages());
+        // Counting reads directories, and a program may write thousands of lines.
+        if state.counted.is_none_or(|counted| counted.elapsed() >= RECOUNT) {
+            state.counted = Some(Instant::now());
+            state.steps.count(|| self.packages());
+        }
         let steps = &state.steps;
         self.progress.build(Build {
             what: &self.title,
