@@ -34,6 +34,7 @@ pub(crate) struct Arguments {
         help_heading = GLOBAL
     )]
     pub(crate) color: ColorChoice,
+
     /// Choose the format of log lines on standard error
     #[arg(long, value_name = "FORMAT", global = true, help_heading = GLOBAL, default_value = "text")]
     pub(crate) log_format: LogFormat,

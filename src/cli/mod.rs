@@ -77,21 +77,20 @@ fn no_thread(error: io::Error) -> Failure {
 
 fn carry_out(words: Vec<OsString>) -> ExitCode {
     terminal::choose(early(&words, "--color"));
-    let early_printer = Printer::new(early(&words, "--log-format"), Verbosity::Normal);
     let mut program = args::parser();
     program.build();
     match before_parsing(&program, &words) {
         Ok(None) => {}
         Ok(Some(outcome)) => return outcome.into(),
-        Err(failure) => return early_printer.report(&failure),
+        Err(failure) => return usage_printer(&words).report(&failure),
     }
     let words = usage::normalized(&program, words);
     if let Err(failure) = usage::check(&Line::read(&program, &words)) {
-        return early_printer.report(&failure);
+        return usage_printer(&words).report(&failure);
     }
     let arguments = match parsed(program, &words) {
         Ok(arguments) => arguments,
-        Err(error) => return refused(&error, &words, &early_printer),
+        Err(error) => return refused(&error, &words),
     };
     terminal::choose(arguments.color);
     let format = arguments.log_format;
@@ -142,7 +141,8 @@ fn before_parsing(program: &clap::Command, words: &[OsString]) -> Result<Option<
 }
 
 /// Says what the parser does not understand, or shows the help that was asked for.
-fn refused(error: &clap::Error, words: &[OsString], printer: &Printer) -> ExitCode {
+fn refused(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    let printer = usage_printer(words);
     let mut program = args::command();
     program.build();
     if let Some(failure) = usage::explain(&Line::read(&program, words), error) {
@@ -151,6 +151,11 @@ fn refused(error: &clap::Error, words: &[OsString], printer: &Printer) -> ExitCo
     // The message repeats words of the command line, which others may have written.
     let shown = parsed(args::command(), words.iter().map(|word| shown(word))).err();
     printer.usage(shown.as_ref().unwrap_or(error))
+}
+
+/// Shows what is wrong with the words, in the form that they ask for.
+fn usage_printer(words: &[OsString]) -> Printer {
+    Printer::new(early(words, "--log-format"), Verbosity::Normal)
 }
 
 /// The value of an option that counts before the words are parsed, so that a mistake in them is shown as asked.
