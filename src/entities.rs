@@ -1,7 +1,7 @@
 //! Runs and experiments as plain values, without I/O.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Names of the tags that MLflow defines.
 ///
@@ -110,6 +110,11 @@ impl UnixMillis {
     pub fn now() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// The time from `start` to this one; zero if the clock went back.
+    pub(crate) fn since(self, start: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(start.0)).unwrap_or(0))
     }
 }
 

@@ -64,10 +64,16 @@ pub(crate) struct Printer {
     format: LogFormat,
     verbosity: Verbosity,
     draws_progress: bool,
-    transfer: Mutex<Option<TransferBar>>,
+    live: Mutex<Option<Live>>,
     /// The run whose lines are labelled.
     label: OnceLock<RunId>,
-    build: Mutex<Option<BuildLine>>,
+}
+
+/// The line that is redrawn in place. Every other line takes its place.
+#[derive(Debug)]
+enum Live {
+    Transfer(TransferBar),
+    Build(BuildLine),
 }
 
 impl Printer {
@@ -78,9 +84,8 @@ impl Printer {
             format,
             verbosity,
             draws_progress,
-            transfer: Mutex::new(None),
+            live: Mutex::new(None),
             label: OnceLock::new(),
-            build: Mutex::new(None),
         }
     }
 
@@ -143,14 +148,12 @@ impl Printer {
     /// Prints help to standard output, or a usage error to standard error.
     pub(crate) fn usage(&self, error: &clap::Error) -> ExitCode {
         let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        let (stream, text) = (
-            if error.use_stderr() {
-                Stream::Stderr
-            } else {
-                Stream::Stdout
-            },
-            error.render(),
-        );
+        let text = error.render();
+        let stream = if error.use_stderr() {
+            Stream::Stderr
+        } else {
+            Stream::Stdout
+        };
         let painted = if stream.has_colors() {
             text.ansi().to_string()
         } else {
@@ -207,26 +210,21 @@ impl Printer {
     }
 
     fn write_whole(&self, text: &str) {
-        self.clear_transfer();
+        self.clear_live();
         // A closed standard error is no reason to fail: the run goes on unheard.
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
 
-    fn clear_transfer(&self) {
-        if let Some(transfer) = self.transfer().take() {
-            transfer.clear();
-        }
-        if let Some(build) = self.build_line().take() {
-            build.clear();
+    fn clear_live(&self) {
+        match self.live().take() {
+            Some(Live::Transfer(bar)) => bar.clear(),
+            Some(Live::Build(line)) => line.clear(),
+            None => {}
         }
     }
 
-    fn build_line(&self) -> MutexGuard<'_, Option<BuildLine>> {
-        self.build.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn transfer(&self) -> MutexGuard<'_, Option<TransferBar>> {
-        self.transfer.lock().unwrap_or_else(PoisonError::into_inner)
+    fn live(&self) -> MutexGuard<'_, Option<Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -252,7 +250,7 @@ impl Progress for Printer {
     }
 
     fn output(&self, bytes: &[u8]) {
-        self.clear_transfer();
+        self.clear_live();
         let mut stdout = std::io::stdout().lock();
         // A reader that went away is no reason to fail: the run goes on unheard.
         let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
@@ -262,12 +260,13 @@ impl Progress for Printer {
         if !self.draws_progress {
             return;
         }
-        let mut shown = self.transfer();
-        let shown = match shown.as_mut() {
-            Some(shown) if shown.is_of(transfer) => shown,
-            _ => shown.insert(TransferBar::new(transfer)),
-        };
-        shown.update(transfer);
+        let mut live = self.live();
+        if !matches!(&*live, Some(Live::Transfer(bar)) if bar.is_of(transfer)) {
+            *live = Some(Live::Transfer(TransferBar::new(transfer)));
+        }
+        if let Some(Live::Transfer(bar)) = &mut *live {
+            bar.update(transfer);
+        }
     }
 
     fn build_display(&self) -> BuildDisplay {
@@ -279,9 +278,13 @@ impl Progress for Printer {
     }
 
     fn build(&self, build: Build<'_>) {
-        self.build_line()
-            .get_or_insert_with(BuildLine::default)
-            .update(build);
+        let mut live = self.live();
+        if !matches!(&*live, Some(Live::Build(_))) {
+            *live = Some(Live::Build(BuildLine::default()));
+        }
+        if let Some(Live::Build(line)) = &mut *live {
+            line.update(build);
+        }
     }
 }
 
@@ -326,7 +329,10 @@ fn shown(level: Level, event: Option<&Event<'_>>, line: &str) -> String {
                 let hint = escape::continued(hint);
                 labelled(stream, "hint:", style::HINT, &escape::escaped(&hint))
             });
-            hint.map_or_else(|| line.clone(), |hint| format!("{line}\n{hint}"))
+            match hint {
+                Some(hint) => format!("{line}\n{hint}"),
+                None => line,
+            }
         }
         Level::Info => match event {
             Some(Event::RunEnded { .. }) => stream.paint(style::SUCCESS, &text),

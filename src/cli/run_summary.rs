@@ -112,7 +112,7 @@ impl RunStart {
         is_late: bool,
     ) -> String {
         let status = ending.status();
-        let elapsed = quantity::duration(rounded(elapsed));
+        let elapsed = quantity::duration(elapsed);
         match &ending.launched {
             Ok(Launched::Exited(exit)) if exit.is_success() => format!("{status} in {elapsed}"),
             Ok(Launched::Exited(exit)) => format!("{status} after {elapsed} ({exit})"),
@@ -127,7 +127,7 @@ impl RunStart {
             Ok(Launched::Reused) => match earlier.and_then(|run| Some((run.start_time?, run.end_time?))) {
                 Some((start, end)) => format!(
                     "{status} in {} (reused; it ended {})",
-                    quantity::duration(rounded(between(start, end))),
+                    quantity::duration(end.since(start)),
                     quantity::ago(UnixMillis::now().0 - end.0)
                 ),
                 None => format!("{status} (reused)"),
@@ -217,18 +217,6 @@ fn text(rows: Vec<(&str, Option<String>)>, width: usize) -> String {
         }
     }
     format!("\n{}", text.trim_start())
-}
-
-/// A duration of more than a second without the milliseconds that nobody reads.
-fn rounded(duration: Duration) -> Duration {
-    if duration.as_secs() < 10 {
-        return duration;
-    }
-    Duration::from_secs(duration.as_secs())
-}
-
-fn between(start: UnixMillis, end: UnixMillis) -> Duration {
-    Duration::from_millis((end.0 - start.0).max(0).cast_unsigned())
 }
 
 /// The path from the directory, if it is below it.

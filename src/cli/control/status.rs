@@ -1,7 +1,5 @@
 //! `mlrun status`: a run's status, and whether its process is alive.
 
-use std::time::Duration;
-
 use clap::builder::styling::Style;
 use serde_json::{Map, Value, json};
 
@@ -143,10 +141,7 @@ fn text_of(run: &FoundRun, findings: &Findings) -> String {
         lines.push(("started", quantity::ago(now.0 - start.0)));
         if let Some(end) = data.end_time {
             lines.push(("ended", quantity::ago(now.0 - end.0)));
-            lines.push((
-                "took",
-                quantity::duration(Duration::from_millis((end.0 - start.0).max(0).cast_unsigned())),
-            ));
+            lines.push(("took", quantity::duration(end.since(start))));
         }
     }
     lines.extend(findings.facts.iter().cloned());
